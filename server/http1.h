@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http1: the syntax of HTTP/1.1 (RFC 9112), read strictly and written plainly.
+ *
+ * Pure functions over memory: no sockets, no clock. Whatever two parsers could read differently is an
+ * error here, in requests (400 and the like) and in responses (502). One parse serves routing and egress:
+ * what was understood is what is sent on.
+ */
+#ifndef WEIR_SERVER_HTTP1_H
+#define WEIR_SERVER_HTTP1_H
+
+#include "message.h"
+
+struct http1_limits {
+	uint32_t head_size;	/* bytes of a head, start line and all */
+	uint16_t fields;	/* field lines in a head or in trailers */
+	uint32_t target_length;	/* bytes of a request target */
+};
+
+/*
+ * Parse one head at [head, head + length); `fresh` is how many bytes of it were seen by an earlier call (0 at first):
+ * a head that arrives byte by byte is scanned, not parsed again. Bytes are changed in place (NULs behind names and
+ * values, lower-case host) only when the head is whole and good. Strings point into `head` or into the arena.
+ *
+ * > 0: the head's length in bytes; what follows is body.   0: not whole yet.
+ * < 0: minus the status to answer (400, 413, 414, 431, 501, 505; responses: 502); *why says what is wrong, in a
+ *      static string for the log.
+ * Leading empty lines before a request line (RFC 9112, 2.2): at most one CRLF is skipped and counts to the length.
+ */
+int http1_parse_request(struct request *, char *head, size_t length, size_t seen,
+	const struct http1_limits *, struct arena *, const char **why);
+
+/*
+ * The same for a response. The request's method decides the framing (HEAD, CONNECT); 1xx, 204 and 304 have no body.
+ */
+int http1_parse_response(struct response *, enum method, char *head, size_t length, size_t seen,
+	const struct http1_limits *, struct arena *, const char **why);
+
+/*
+ * chunked: an incremental decoder (RFC 9112, 7.1). It works in place: decoded bytes are moved to the front.
+ */
+struct http1_chunked {
+	uint64_t left;			/* of the chunk being read */
+	uint32_t extension;		/* bytes of chunk extensions so far in this body; bounded */
+	uint16_t digits;
+	uint8_t state;
+	char *trailer;			/* the trailer section so far, in the arena */
+	uint32_t trailer_length, trailer_capacity;
+};
+
+enum http1_chunked_result { HTTP1_CHUNKED_MORE, HTTP1_CHUNKED_END, HTTP1_CHUNKED_BAD };
+
+void http1_chunked_init(struct http1_chunked *);
+
+/*
+ * Decode [data, data + *length): on return the first *length bytes are body and, after END, `*rest` bytes that belong to
+ * the next message lie at data + *rest_at. Trailers are parsed into `trailers` at END, within the limits; fields that
+ * must not be in trailers (framing, routing, authentication: RFC 9110, 6.5.1) make it BAD. No memory is BAD too.
+ */
+enum http1_chunked_result http1_chunked_decode(struct http1_chunked *, char *data, size_t *length, size_t *rest_at, size_t *rest,
+	struct fields *trailers, const struct http1_limits *, struct arena *, const char **why);
+
+/*
+ * Write a head for HTTP/1.1 at `to`; 0 when `room` is too small, else its length. The fields are written as they are,
+ * except Connection, Keep-Alive, Transfer-Encoding, Content-Length and Upgrade, which are written from framing, length,
+ * keep_alive and upgrade alone (so a message can never carry two framings). `keep_alive` false writes "Connection: close".
+ * Host is written first in a request. An upgrade writes "Connection: upgrade" and the protocol.
+ * A response to HEAD, or a 304, may carry the length of the body that is not sent: pass it as FRAMING_LENGTH.
+ */
+size_t http1_write_request(char *to, size_t room, const struct request *, bool keep_alive);
+size_t http1_write_response(char *to, size_t room, const struct response *, bool keep_alive, int client_minor,
+	const char *upgrade);
+
+/* The chunk header "1a2b\r\n" into `to` (at least HTTP1_CHUNK_HEADER bytes); its length. */
+#define HTTP1_CHUNK_HEADER 20
+size_t http1_write_chunk_header(char *to, uint64_t length);
+
+/* The last chunk with the trailer section, "0\r\n…\r\n"; 0 when room is too small. */
+size_t http1_write_last_chunk(char *to, size_t room, const struct fields *trailers);
+
+#endif
