@@ -8,7 +8,8 @@
  * so that a use after the end or past a bound shows.
  *
  * An arena is used by one thread at a time. It is bounded: past its limit an allocation fails as it
- * would without memory.
+ * would without memory. What does not fit a slab's piece comes from malloc, and counts against the
+ * slab's budget all the same.
  */
 #ifndef WEIR_SERVER_ARENA_H
 #define WEIR_SERVER_ARENA_H
@@ -23,7 +24,7 @@ struct arena {
 	char *at, *end;			/* the free part of the newest chunk */
 	struct arena_chunk *chunks;	/* newest first; freed by arena_free */
 	struct slab *slab;		/* where chunks come from; NULL: malloc */
-	size_t used, limit;		/* bytes given out, and their bound */
+	size_t used, limit;		/* bytes given out with their padding, and their bound */
 };
 
 /* Begin an empty arena; owns nothing until the first allocation. limit 0 means none. */
@@ -32,13 +33,13 @@ void arena_init(struct arena *, struct slab *, size_t limit);
 /* Begin with room that the caller owns and that outlives the arena (the tail of a slab piece, say). */
 void arena_init_with(struct arena *, struct slab *, size_t limit, void *room, size_t size);
 
-/* Free all that the arena gave out; it can be used again afterwards. */
+/* Free all that the arena gave out; it can be used again afterwards (without the room that it began with). */
 void arena_free(struct arena *);
 
-/* Uninitialised memory, aligned for any type; NULL when there is none or the limit is reached. */
+/* Uninitialised memory, aligned for any type, never NULL for size 0; NULL when there is none or the limit is reached. */
 void *arena_alloc(struct arena *, size_t size) __attribute__((malloc, warn_unused_result));
 
-/* The same, zeroed; and room for count items of size, NULL too when the product overflows. */
+/* The same, zeroed; and zeroed room for count items of size, NULL too when the product overflows. */
 void *arena_zalloc(struct arena *, size_t size) __attribute__((malloc, warn_unused_result));
 void *arena_array(struct arena *, size_t count, size_t size) __attribute__((malloc, warn_unused_result));
 

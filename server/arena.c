@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * arena: memory that dies all at once.
+ *
+ * The newest chunk is cut from the front (`at` to `end`). A piece that would take more than half of a
+ * fresh chunk gets a chunk of its own and leaves the current one as it is, so that no large tail is lost.
+ * Texts need no alignment and are packed; everything else begins at a multiple of ALIGNMENT.
+ */
+#include "arena.h"
+#include "slab.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT alignof(max_align_t)
+
+/* Without a slab chunks begin small, for connections, and grow with the arena, for generations. */
+#define CHUNK_LEAST ((size_t)2048)
+#define CHUNK_MOST ((size_t)64 * 1024)
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size;			/* of the whole chunk, from malloc; 0: a piece of the slab */
+	alignas(max_align_t) char room[];
+};
+
+void
+arena_init(struct arena *arena, struct slab *slab, size_t limit)
+{
+	*arena = (struct arena){
+		.slab = slab,
+		.limit = limit != 0 ? limit : SIZE_MAX,
+	};
+}
+
+void
+arena_init_with(struct arena *arena, struct slab *slab, size_t limit, void *room, size_t size)
+{
+	arena_init(arena, slab, limit);
+	if (!SLAB_PLAIN_MALLOC && room != NULL) {
+		arena->at = room;
+		arena->end = arena->at + size;
+	}
+}
+
+void
+arena_free(struct arena *arena)
+{
+	struct slab_budget *budget = arena->slab != NULL ? arena->slab->budget : NULL;
+	struct arena_chunk *chunk;
+
+	while ((chunk = arena->chunks) != NULL) {
+		arena->chunks = chunk->next;
+		if (chunk->size == 0) {
+			slab_put(arena->slab, chunk);
+		} else {
+			slab_budget_return(budget, chunk->size);
+			free(chunk);
+		}
+	}
+	arena->at = arena->end = NULL;
+	arena->used = 0;
+}
+
+static struct arena_chunk *
+add_own_chunk(struct arena *arena, size_t size)
+{
+	struct slab_budget *budget = arena->slab != NULL ? arena->slab->budget : NULL;
+	struct arena_chunk *chunk;
+
+	if (size > SIZE_MAX - sizeof(*chunk))
+		return NULL;
+	size += sizeof(*chunk);
+	if (!slab_budget_charge(budget, size))
+		return NULL;
+	if ((chunk = malloc(size)) == NULL) {
+		slab_budget_return(budget, size);
+		return NULL;
+	}
+	chunk->size = size;
+	chunk->next = arena->chunks;
+	arena->chunks = chunk;
+	return chunk;
+}
+
+static struct arena_chunk *
+add_slab_chunk(struct arena *arena)
+{
+	struct arena_chunk *chunk = slab_take(arena->slab);
+
+	if (chunk == NULL)
+		return NULL;
+	chunk->size = 0;
+	chunk->next = arena->chunks;
+	arena->chunks = chunk;
+	return chunk;
+}
+
+/* The room that the next shared chunk will have. */
+static size_t
+next_chunk_room(const struct arena *arena)
+{
+	size_t size = arena->used;
+
+	if (arena->slab != NULL)
+		return arena->slab->size > sizeof(struct arena_chunk) ?
+			arena->slab->size - sizeof(struct arena_chunk) : 0;
+	if (size < CHUNK_LEAST)
+		size = CHUNK_LEAST;
+	if (size > CHUNK_MOST)
+		size = CHUNK_MOST;
+	return size - sizeof(struct arena_chunk);
+}
+
+/* The current chunk is too full for size: find room in a new one. */
+static void *
+take_from_new_chunk(struct arena *arena, size_t size)
+{
+	size_t room = next_chunk_room(arena);
+	struct arena_chunk *chunk;
+
+	if (SLAB_PLAIN_MALLOC || size > room / 2) {
+		chunk = add_own_chunk(arena, size);
+		return chunk != NULL ? chunk->room : NULL;
+	}
+	chunk = arena->slab != NULL ? add_slab_chunk(arena) : add_own_chunk(arena, room);
+	if (chunk == NULL)
+		return NULL;
+	arena->at = chunk->room + size;
+	arena->end = chunk->room + room;
+	return chunk->room;
+}
+
+static void *
+take(struct arena *arena, size_t size, size_t alignment)
+{
+	size_t padding = -(uintptr_t)arena->at & (alignment - 1);
+	size_t room = (size_t)(arena->end - arena->at);
+	bool fits;
+	char *piece;
+
+	assert(arena->used <= arena->limit);
+	if (size == 0)
+		size = 1;
+	fits = size <= room && padding <= room - size;
+	if (!fits)
+		padding = 0;
+	if (size > SIZE_MAX - padding || padding + size > arena->limit - arena->used)
+		return NULL;
+	if (fits) {
+		piece = arena->at + padding;
+		arena->at = piece + size;
+	} else if ((piece = take_from_new_chunk(arena, size)) == NULL) {
+		return NULL;
+	}
+	arena->used += padding + size;
+	return piece;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+	return take(arena, size, ALIGNMENT);
+}
+
+void *
+arena_zalloc(struct arena *arena, size_t size)
+{
+	void *piece = take(arena, size, ALIGNMENT);
+
+	return piece != NULL ? memset(piece, 0, size) : NULL;
+}
+
+void *
+arena_array(struct arena *arena, size_t count, size_t size)
+{
+	size_t product;
+
+	if (__builtin_mul_overflow(count, size, &product))
+		return NULL;
+	return arena_zalloc(arena, product);
+}
+
+char *
+arena_copy(struct arena *arena, const char *text, size_t length)
+{
+	char *copy;
+
+	if (length == SIZE_MAX || (copy = take(arena, length + 1, 1)) == NULL)
+		return NULL;
+	if (length > 0)
+		memcpy(copy, text, length);
+	copy[length] = '\0';
+	return copy;
+}
+
+char *
+arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+{
+	size_t room = (size_t)(arena->end - arena->at);
+	va_list again;
+	char *text, *guess = arena->at;
+	int length;
+
+	/* Most texts fit what is left: print there at once, and take it when it did. */
+	va_copy(again, arguments);
+	length = vsnprintf(guess, room, format, again);
+	va_end(again);
+	if (length < 0 || (text = take(arena, (size_t)length + 1, 1)) == NULL)
+		return NULL;
+	if (text != guess || (size_t)length >= room)
+		vsnprintf(text, (size_t)length + 1, format, arguments);
+	return text;
+}
+
+char *
+arena_printf(struct arena *arena, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	text = arena_vprintf(arena, format, arguments);
+	va_end(arguments);
+	return text;
+}
