@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weir/exchange.h: one request and its response, as hooks see them.
+ *
+ * Everything here is for the event thread that owns the exchange, inside a hook of it. Texts end in NUL,
+ * belong to the exchange and live as long as it does, unless it says otherwise. What is handed in is copied
+ * when its comment says "copied"; else it must live as long as the exchange (settings do).
+ * Where memory runs out a setter does nothing and the request is answered 503: hooks need not check.
+ */
+#ifndef WEIR_EXCHANGE_H
+#define WEIR_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/option.h>
+
+struct weir_exchange;
+struct weir_connection;
+struct weir_route;
+struct weir_template;
+
+/* Memory of the exchange: uninitialised, aligned, freed with it. NULL when there is none (the request is then answered 503).
+ * weir_copy and weir_printf make texts. */
+WEIR_API void *weir_alloc(struct weir_exchange *, size_t size);
+WEIR_API char *weir_copy(struct weir_exchange *, const char *text, size_t length);
+WEIR_API char *weir_printf(struct weir_exchange *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The structs of the calling hook's module: for this thread, this connection, this generation, this request (NULL: size 0). */
+WEIR_API void *weir_thread_state(struct weir_exchange *);
+WEIR_API void *weir_connection_state(struct weir_exchange *);
+WEIR_API void *weir_generation_state(struct weir_exchange *);
+WEIR_API void *weir_request_state(struct weir_exchange *);
+
+/* The number of this event thread, from 0. */
+WEIR_API unsigned weir_thread_number(struct weir_exchange *);
+
+/* --- the request --------------------------------------------------------------------------------------------- */
+
+/* The request as routing sees it: method in its own case; scheme "http" or "https"; host in lower case without port, ""
+ * when a 1.0 request has none; authority is host[:port]; path is normalised (RFC 3986, 6.2.2) and starts with '/', or is "*";
+ * query is without '?', NULL when there is none; target is path and query together. */
+WEIR_API const char *weir_method(struct weir_exchange *);
+WEIR_API const char *weir_scheme(struct weir_exchange *);
+WEIR_API const char *weir_host(struct weir_exchange *);
+WEIR_API const char *weir_authority(struct weir_exchange *);
+WEIR_API const char *weir_path(struct weir_exchange *);
+WEIR_API const char *weir_query(struct weir_exchange *);
+WEIR_API const char *weir_target(struct weir_exchange *);
+/* Major and minor as 10 * major + minor: 10, 11, 20. */
+WEIR_API int weir_version(struct weir_exchange *);
+
+/* May it be sent twice without harm (RFC 9110, 9.2.2)? Is it read-only (9.2.1)? */
+WEIR_API bool weir_method_is_idempotent(struct weir_exchange *);
+WEIR_API bool weir_method_is_safe(struct weir_exchange *);
+
+/* Rewrite the request, copied. The path is a path without query (checked and normalised; a bad one fails the request);
+ * query may be NULL. In a phase after route these make route and access run again, at most 10 times. */
+WEIR_API void weir_set_path(struct weir_exchange *, const char *path);
+WEIR_API void weir_set_query(struct weir_exchange *, const char *query);
+WEIR_API void weir_set_authority(struct weir_exchange *, const char *authority);
+
+/* --- fields -------------------------------------------------------------------------------------------------- */
+
+/* Which message a field belongs to. The upstream request is a copy of the client's without hop-by-hop fields; it exists from
+ * the phase upstream_request on, and is made afresh at each retry. */
+enum weir_message { WEIR_REQUEST, WEIR_UPSTREAM_REQUEST, WEIR_RESPONSE };
+
+/* The first field of that name, any case; NULL when there is none. */
+WEIR_API const char *weir_field(struct weir_exchange *, enum weir_message, const char *name);
+
+/* Walk over the fields: *position starts at 0 and moves on; false at the end. With `name` not NULL on entry of the walk, see
+ * weir_field_next_named for fields of one name only. Editing while walking is not allowed. */
+WEIR_API bool weir_field_next(struct weir_exchange *, enum weir_message, unsigned *position, const char **name, const char **value);
+WEIR_API const char *weir_field_next_named(struct weir_exchange *, enum weir_message, const char *name, unsigned *position);
+
+/* Append a field; replace all of that name by one; remove all of that name. The name must live as long as the exchange, the value
+ * is copied. A bad name or value (RFC 9110, 5.5: control characters) fails the request. The framing fields (Connection,
+ * Content-Length, Transfer-Encoding, Upgrade, Keep-Alive) are the core's: touching them does nothing and is counted. */
+WEIR_API void weir_add_field(struct weir_exchange *, enum weir_message, const char *name, const char *value);
+WEIR_API void weir_set_field(struct weir_exchange *, enum weir_message, const char *name, const char *value);
+WEIR_API void weir_remove_field(struct weir_exchange *, enum weir_message, const char *name);
+
+/* The common cases by name. */
+static inline const char *
+weir_request_field(struct weir_exchange *x, const char *name)
+{
+	return weir_field(x, WEIR_REQUEST, name);
+}
+
+static inline const char *
+weir_response_field(struct weir_exchange *x, const char *name)
+{
+	return weir_field(x, WEIR_RESPONSE, name);
+}
+
+static inline void
+weir_set_response_field(struct weir_exchange *x, const char *name, const char *value)
+{
+	weir_set_field(x, WEIR_RESPONSE, name, value);
+}
+
+/* --- the response -------------------------------------------------------------------------------------------- */
+
+/* The status of the response, 0 before there is one. weir_set_status changes it (200..599) in the response phases. */
+WEIR_API int weir_status(struct weir_exchange *);
+WEIR_API void weir_set_status(struct weir_exchange *, int status);
+
+/* Set a whole response: afterwards return WEIR_RESPOND. Earlier response fields are dropped. `body` is borrowed: it lives as
+ * long as the exchange. `type` may be NULL. Add fields with weir_set_response_field after this. */
+WEIR_API void weir_respond(struct weir_exchange *, int status, const char *type, const char *body, size_t length);
+
+/* Name the error to answer and its cause for the logs (formatted, copied); afterwards return WEIR_FAIL. */
+WEIR_API void weir_fail(struct weir_exchange *, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Why it went wrong, for the phases error and log: NULL when nothing did. */
+WEIR_API const char *weir_failure(struct weir_exchange *);
+
+/* A body hook of this module will change the length of that message's body: it is sent without Content-Length.
+ * Call it in upstream_request or in a response phase. */
+WEIR_API void weir_body_will_change(struct weir_exchange *, enum weir_message);
+
+/* --- around it ----------------------------------------------------------------------------------------------- */
+
+/* The client's connection, and its address: as seen by the socket, or as a trusted module has set it (copied). */
+WEIR_API struct weir_connection *weir_exchange_connection(struct weir_exchange *);
+WEIR_API const struct sockaddr *weir_client_address(struct weir_exchange *);
+WEIR_API const struct sockaddr *weir_peer_address(struct weir_exchange *);	/* of the socket, always */
+WEIR_API void weir_set_client_address(struct weir_exchange *, const struct sockaddr *);
+WEIR_API void weir_set_scheme(struct weir_exchange *, const char *scheme);	/* "http" or "https", as the client saw it */
+
+WEIR_API const struct sockaddr *weir_connection_address(struct weir_connection *);	/* the client's */
+WEIR_API const struct sockaddr *weir_connection_local(struct weir_connection *);	/* the listener's side */
+WEIR_API const char *weir_connection_listener(struct weir_connection *);		/* the name of its [listen] section */
+
+/* "192.0.2.1", "2001:db8::1" or "unix:"; `to` holds at least 64 bytes. Any thread. Returns `to`. */
+WEIR_API const char *weir_address_text(const struct sockaddr *, char to[64]);
+/* Is the address in the range? Mapped addresses (::ffff:a.b.c.d) count as IPv4. Any thread. */
+WEIR_API bool weir_network_contains(const struct weir_network *, const struct sockaddr *);
+
+/* The chosen route, NULL before; choosing is for the phase route. */
+WEIR_API const struct weir_route *weir_route(struct weir_exchange *);
+WEIR_API void weir_choose_route(struct weir_exchange *, const struct weir_route *);
+
+/* Write a template's text for this exchange. */
+WEIR_API const char *weir_expand(struct weir_exchange *, const struct weir_template *);
+
+/* What was counted so far: bytes of the bodies, and nanoseconds since the head's first byte came. */
+WEIR_API uint64_t weir_bytes_received(struct weir_exchange *);
+WEIR_API uint64_t weir_bytes_sent(struct weir_exchange *);
+WEIR_API uint64_t weir_elapsed(struct weir_exchange *);
+
+/* Add to the calling module's metric with this index in its table. */
+WEIR_API void weir_count(struct weir_exchange *, unsigned metric, int64_t amount);
+
+#endif

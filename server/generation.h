@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * generation: the whole configuration as one immutable thing.
+ *
+ * Built on the main thread from the INI files and checked whole; then published to each event thread by one message.
+ * A request keeps the generation that it began with. Threads count their own requests (thread.h) and tell the
+ * main thread when they hold a retired generation no longer; the last one out makes the main thread free it.
+ * Nothing here changes after the build.
+ */
+#ifndef WEIR_SERVER_GENERATION_H
+#define WEIR_SERVER_GENERATION_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <weir/module.h>
+
+#include "arena.h"
+#include "settings.h"
+
+struct config;
+struct config_section;
+struct modules;
+struct report;
+
+/* A module in the process: loaded once, never unloaded (loader.h). */
+struct module {
+	const struct weir_module *contract;
+	const char *name;		/* the contract's */
+	const char *file;		/* absolute path, or "preloaded" */
+	unsigned index;			/* in the process: of its thread and connection states and metrics */
+	unsigned metrics;		/* how many, and where its cells start in a thread's array */
+	unsigned first_metric;
+};
+
+/* One hook of a chain. */
+struct hook {
+	union {
+		weir_hook *call;
+		weir_body_hook *chunk;
+		weir_connection_hook *connection;
+	};
+	const void *settings;
+	const struct module *module;
+	uint32_t state;			/* where its struct lies in the request's block */
+	uint32_t slot;			/* of the module in this generation: generation_state[slot] */
+};
+
+/* The hooks of phase p are hooks[first[p]] up to, not including, hooks[first[p + 1]]. */
+struct chain {
+	const struct hook *hooks;
+	uint16_t first[WEIR_PHASES + 1];
+};
+
+/* Settings of the modules for one section, by slot: module_settings[slot]; never NULL where settings_size > 0. */
+struct weir_server {
+	const struct weir_upstream *upstream;
+	const char *name;
+	struct weir_address address;
+	unsigned index, weight;
+	bool backup;
+};
+
+struct weir_upstream {
+	const char *name;
+	const struct config_section *section;
+	unsigned index;
+	struct upstream_settings settings;
+	struct weir_server *servers;
+	size_t server_count;
+	const void **module_settings;
+};
+
+struct weir_route {
+	const char *name;
+	const struct config_section *section;
+	unsigned index;
+	struct route_settings settings;
+	struct chain chain;
+	const void **module_settings;
+};
+
+/* A [listen] section; the sockets are the listener's (listener.h). Before a route is chosen, its chain holds. */
+struct listen {
+	const char *name;
+	const struct config_section *section;
+	unsigned index;
+	struct listen_settings settings;
+	struct chain chain;
+	const void **module_settings;
+};
+
+struct generation {
+	uint64_t number;		/* 1, 2, … in this process */
+	struct arena arena;		/* all of it lies here */
+	struct config *config;
+	struct weir_settings settings;
+	unsigned threads;		/* event threads of the process */
+
+	struct module **modules;	/* by slot, in the order in which their hooks run */
+	size_t module_count;
+	const void **module_settings;	/* by slot: of the [module] sections */
+	void **module_states;		/* by slot: generation_size bytes each */
+	size_t request_size;		/* of the block of request states */
+
+	struct listen *listens;
+	size_t listen_count;
+	struct weir_upstream **upstreams;
+	size_t upstream_count;
+	struct weir_route **routes;
+	size_t route_count;
+
+	unsigned holders;		/* event threads that still hold it; the main thread's to count */
+};
+
+/* A build under way: what the contract's weir_build_… functions work on. */
+struct weir_build {
+	struct generation *generation;
+	struct report *report;
+	const struct module *module;	/* whose function is running */
+	unsigned slot;
+	const char *file;		/* where errors point */
+	unsigned line;
+	bool failed;			/* without memory */
+};
+
+/* Build from a configuration file. NULL when the report has errors (all are in it). `previous` is the one that serves, or NULL:
+ * modules may carry state over. `modules` holds what is loaded and gains what is new. Main thread. */
+struct generation *generation_build(const char *path, struct modules *, const struct generation *previous, unsigned threads, struct report *);
+
+/* Let the modules drop theirs and free all of it. No thread may hold it. Main thread. */
+void generation_free(struct generation **);
+
+/* `weir --chain`: phase, module, section, file and line; `weir -T`: every effective value with its origin. */
+void generation_print_chain(const struct generation *, FILE *);
+void generation_print_settings(const struct generation *, FILE *);
+
+#endif
