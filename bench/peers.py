@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The processes of the comparison: how each is configured, started, sampled and ended.
+
+A Peer is one proxy, whose configuration is a template beside this file. Every process is started with the CPUs
+that it may use and with a signal for the case that bench/run dies; whoever starts one ends it, by its pid.
+Listening ports come from the kernel: our own programs print theirs; for a proxy a free one is looked up, and
+another one is tried when somebody took it in between.
+"""
+import collections
+import ctypes
+import glob
+import http.client
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAMS = ("origin", "load", "relay")
+FILES = 65536
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Failed(Exception):
+    """A process did not do what it should; the text is for the reader of the table."""
+
+
+Sample = collections.namedtuple("Sample", "cpu wait")
+
+
+def raise_file_limit():
+    """As many descriptors as we may have; returns how many that is."""
+    for limit in (FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return limit
+        except (ValueError, OSError):
+            continue
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def build_programs(build):
+    """Compile the C programs that are missing or older than their source."""
+    os.makedirs(build, exist_ok=True)
+    for name in PROGRAMS:
+        source, program = os.path.join(HERE, name + ".c"), os.path.join(build, name)
+        if os.path.exists(program) and os.path.getmtime(program) >= os.path.getmtime(source):
+            continue
+        subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
+                        "-o", program, source], check=True, timeout=120)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def spawn(argv, cpus, **options):
+    def prepare():
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        os.sched_setaffinity(0, cpus)
+    return subprocess.Popen(argv, preexec_fn=prepare, text=True, **options)
+
+
+def end(process):
+    """TERM, and KILL for one that does not listen."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            stream.close()
+
+
+def read_line(process, seconds, what):
+    """One line of a program's stdout, within a time; the programs keep time themselves, this is the net below."""
+    import select
+    if not select.select([process.stdout], [], [], seconds)[0]:
+        raise Failed(f"{what}: no answer in {seconds} s")
+    line = process.stdout.readline().strip()
+    if not line:
+        process.wait(5)
+        raise Failed(f"{what}: ended with {process.returncode}")
+    return line
+
+
+def fill(template, values):
+    with open(os.path.join(HERE, template)) as f:
+        return re.sub(r"@(\w+)@", lambda m: str(values[m[1]]) if m[1] in values else m[0], f.read())
+
+
+def process_tree(pid):
+    pids = [pid]
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        try:
+            with open(path) as f:
+                for child in f.read().split():
+                    pids += process_tree(int(child))
+        except OSError:
+            pass
+    return pids
+
+
+class Origin:
+    """The server behind all proxies of a run."""
+
+    def __init__(self, build, cpus):
+        self.process = spawn([os.path.join(build, "origin")], cpus, stdout=subprocess.PIPE)
+        self.port = int(read_line(self.process, 5, "origin"))
+        self.client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+
+    def connections(self):
+        self.client.request("GET", "/connections")
+        return int(self.client.getresponse().read())
+
+    def stop(self):
+        self.client.close()
+        end(self.process)
+
+
+class Peer:
+    """One proxy: start(), sample(), memory(), stop()."""
+    pools = True                            # keeps upstream connections of its own
+    threads_option = True
+
+    def __init__(self, name, settings, logs=False):
+        self.name, self.settings, self.logs = name, settings, logs
+        self.process = None
+
+    def missing(self):
+        """Why this peer cannot run, or None."""
+        return None if shutil.which(self.name) else f"{self.name} is not installed"
+
+    def start(self, row, origin_port, directory, cpus, threads=1):
+        """Start in `directory` (made anew) and return when a request was answered through it."""
+        for attempt in range(3):
+            shutil.rmtree(directory, ignore_errors=True)
+            os.makedirs(directory)
+            self.port = free_port()
+            values = {"dir": directory, "port": self.port, "origin": origin_port, "threads": threads,
+                      "files": self.settings.files, "connections": self.settings.client_limit}
+            self.errors = os.path.join(directory, "stderr")
+            with open(self.errors, "w") as errors:
+                self.process = spawn(self.command(row, values), cpus, stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.PIPE if self.name == "relay" else errors, stderr=errors)
+            try:
+                self.await_answer()
+                return
+            except Failed:
+                self.stop()
+                if attempt == 2:
+                    raise
+
+    def await_answer(self):
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                break
+            client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            try:
+                client.request("GET", "/bytes/1", headers={"Connection": "close"})
+                if client.getresponse().status == 200:
+                    return
+            except OSError:
+                pass
+            except http.client.HTTPException:
+                pass
+            finally:
+                client.close()
+            time.sleep(0.02)
+        with open(self.errors) as f:
+            raise Failed(f"{self.name} does not answer: {f.read().strip()[-600:] or 'no message'}")
+
+    def pids(self):
+        return process_tree(self.process.pid)
+
+    def threads(self):
+        return [t for pid in self.pids() for t in glob.glob(f"/proc/{pid}/task/*")]
+
+    def sample(self):
+        """Nanoseconds on a CPU, and runnable without one, of all threads of all processes so far."""
+        if self.process.poll() is not None:
+            raise Failed(f"{self.name} ended with {self.process.returncode}")
+        cpu = wait = 0
+        for path in self.threads():
+            with open(path + "/schedstat") as f:
+                fields = f.read().split()
+            cpu, wait = cpu + int(fields[0]), wait + int(fields[1])
+        return Sample(cpu, wait)
+
+    def memory(self):
+        """Resident and proportional bytes of all processes."""
+        sums = {"Rss": 0, "Pss": 0}
+        for pid in self.pids():
+            with open(f"/proc/{pid}/smaps_rollup") as f:
+                for line in f:
+                    key, _, rest = line.partition(":")
+                    if key in sums:
+                        sums[key] += int(rest.split()[0]) * 1024
+        return sums
+
+    def stop(self):
+        if self.process:
+            end(self.process)
+        self.process = None
+
+
+class Nginx(Peer):
+    SMALL = "proxy_buffering on;"
+    LARGE = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
+
+    def missing(self):
+        return None if shutil.which("nginx") else "nginx is not installed"
+
+    def command(self, row, values):
+        values["buffers"] = self.LARGE if row.large else self.SMALL
+        values["access_log"] = f"{values['dir']}/access.log combined buffer=64k flush=1s" if self.logs else "off"
+        values["reuseport"] = " reuseport" if values["threads"] > 1 else ""
+        conf = os.path.join(values["dir"], "nginx.conf")
+        with open(conf, "w") as f:
+            f.write(fill("nginx.conf.in", values))
+        return ["nginx", "-e", "stderr", "-p", values["dir"], "-c", conf]
+
+
+class Haproxy(Peer):
+    def command(self, row, values):
+        values["bufsize"] = 65536 if row.large else 16384
+        values["connections"] = min(values["connections"], values["files"] // 2 - 200)
+        conf = os.path.join(values["dir"], "haproxy.cfg")
+        with open(conf, "w") as f:
+            f.write(fill("haproxy.cfg.in", values))
+        return ["haproxy", "-db", "-f", conf]
+
+
+class Relay(Peer):
+    pools = False
+
+    def missing(self):
+        return None
+
+    def command(self, row, values):
+        return [os.path.join(self.settings.build, "relay"), str(values["origin"]), "131072" if row.large else "16384"]
+
+    def await_answer(self):
+        self.port = int(read_line(self.process, 5, "relay"))
+        super().await_answer()
+
+
+class Weir(Peer):
+    def missing(self):
+        if self.settings.weir is None:
+            return "no Weir binary: build it first, or name it with --weir"
+        return None if os.access(self.settings.weir, os.X_OK) else f"{self.settings.weir} is no program"
+
+    def command(self, row, values):
+        values["modules"] = self.modules(values["dir"])
+        values["pin"] = "yes" if values["threads"] == 1 else "no"
+        values["access_log"] = f"[module accesslog]\nfile = {values['dir']}/access.log" if self.logs else ""
+        conf = os.path.join(values["dir"], "weir.ini")
+        with open(conf, "w") as f:
+            f.write(fill("weir.ini.in", values))
+        return [self.settings.weir, "-c", conf]
+
+    def modules(self, directory):
+        """A build tree has a module here and a module there: link them into one folder."""
+        if self.settings.modules:
+            return os.path.abspath(self.settings.modules)
+        folder = os.path.join(directory, "modules")
+        os.makedirs(folder)
+        tree = os.path.dirname(os.path.abspath(self.settings.weir))
+        while os.path.basename(tree) in ("server", "sbin", "bin", ".libs"):
+            tree = os.path.dirname(tree)
+        for so in sorted(glob.glob(tree + "/**/*.so", recursive=True) + glob.glob(tree + "/**/.libs/*.so", recursive=True)):
+            link = os.path.join(folder, os.path.basename(so))
+            if not os.path.lexists(link):
+                os.symlink(os.path.abspath(so), link)
+        return folder
+
+
+class Pingora(Peer):
+    def missing(self):
+        program = self.settings.pingora
+        return None if program and os.access(program, os.X_OK) else "pingora: name its program with --pingora"
+
+    def command(self, row, values):
+        conf = os.path.join(values["dir"], "pingora.yaml")
+        with open(conf, "w") as f:
+            f.write(f"version: 1\nthreads: {values['threads']}\nupstream_keepalive_pool_size: 256\n"
+                    f"pid_file: {values['dir']}/pid\nupgrade_sock: {values['dir']}/upgrade.sock\n")
+        return [self.settings.pingora, str(values["port"]), str(values["origin"]), conf]
+
+
+KINDS = {"nginx": Nginx, "haproxy": Haproxy, "relay": Relay, "weir": Weir, "pingora": Pingora}
+
+
+class Load:
+    """One run of the load generator: waits at "ready" until go() is called."""
+
+    def __init__(self, settings, port, connections, **options):
+        argv = [os.path.join(settings.build, "load"), "--port", str(port), "--connections", str(connections),
+                "--timeout", str(settings.timeout)]
+        for name, value in options.items():
+            if value is True:
+                argv.append("--" + name)
+            elif value:
+                argv += ["--" + name, str(value)]
+        self.timeout = settings.timeout + 5
+        self.process = spawn(argv, settings.load_cpus, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        try:
+            if read_line(self.process, self.timeout, "load") != "ready":
+                raise Failed("load: not ready")
+        except BaseException:
+            end(self.process)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        end(self.process)
+
+    def go(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        result = json.loads(read_line(self.process, self.timeout, "load"))
+        if result["errors"]:
+            raise Failed(f"{result['errors']} requests failed")
+        return result
+
+
+def count_syscalls(peer, load, directory, seconds=10):
+    """Calls by name while `load` runs, of all processes of the peer, as strace -c -f counts them."""
+    summary = os.path.join(directory, "strace.txt")
+    argv = ["strace", "-f", "-c", "-o", summary]
+    for pid in peer.pids():
+        argv += ["-p", str(pid)]
+    with open(os.path.join(directory, "strace.err"), "w") as errors:
+        strace = subprocess.Popen(argv, stdout=errors, stderr=errors)
+    try:
+        until = time.monotonic() + seconds
+        while not all(traced(t) for t in peer.threads()):
+            if time.monotonic() > until or strace.poll() is not None:
+                raise Failed("strace did not attach")
+            time.sleep(0.02)
+        result = load.go()
+        strace.send_signal(signal.SIGINT)
+        strace.wait(seconds)
+    finally:
+        end(strace)
+    calls = {}
+    with open(summary) as f:
+        for line in f:
+            fields = line.split()
+            if len(fields) >= 5 and fields[3].isdigit() and fields[-1] != "total":
+                calls[fields[-1]] = int(fields[3])
+    return result["requests"], calls
+
+
+def traced(task):
+    with open(task + "/status") as f:
+        return not re.search(r"^TracerPid:\s*0$", f.read(), re.M)
