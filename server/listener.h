@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listener: where clients arrive.
+ *
+ * The main thread opens the sockets (before privileges are dropped): for each address of each [listen] section one socket
+ * with SO_REUSEPORT an event thread, or one socket that all share where the kernel offers no more (Unix sockets, sockets
+ * handed over by systemd). A `struct socket_set` is what is open for one address; it outlives generations, so that a
+ * reload keeps what stays, opens what is new and closes what is gone. Each thread has a `struct listener` for each set:
+ * it accepts, applies the limits on connections, runs the accept phase and begins a client.
+ */
+#ifndef WEIR_SERVER_LISTENER_H
+#define WEIR_SERVER_LISTENER_H
+
+#include <stdbool.h>
+#include <weir/option.h>
+
+struct event;
+struct generation;
+struct listen;
+struct report;
+struct thread;
+
+struct socket_set {
+	struct socket_set *next;
+	struct weir_address address;
+	char text[128];			/* as shown: "127.0.0.1:8080", with the port that the kernel gave */
+	int *sockets;			/* one a thread; the same number in all when shared */
+	unsigned count;
+	unsigned listen;		/* index of its [listen] section in the newest generation */
+	bool shared, inherited, wanted;
+};
+
+/* All sets of the process; the main thread's. */
+struct sockets {
+	struct socket_set *first;
+	unsigned threads;
+};
+
+/*
+ * Open what the generation listens on and is not open yet; mark what it no longer wants. False, with the report saying
+ * which address and why, when one cannot be had; then nothing has changed. Inherited sockets (LISTEN_FDS) are taken over by address.
+ */
+bool sockets_open(struct sockets *, const struct generation *, struct report *);
+
+/* Close the sets that the newest generation does not want; after every thread has taken that generation over. */
+void sockets_sweep(struct sockets *);
+void sockets_close(struct sockets *);
+
+struct listener {
+	struct listener *next;
+	struct thread *thread;
+	const struct socket_set *set;	/* valid while `event` is there */
+	const struct listen *listen;	/* of the thread's current generation; NULL once it is gone */
+	struct event *event;		/* NULL: no longer accepting */
+	struct event *pause;		/* waits out a lack of descriptors */
+	int fd;
+	unsigned clients;		/* that came through it; it goes when it is closed and they are */
+};
+
+/* On the event thread: make the thread's listeners those of this generation. */
+void listener_update(struct thread *, const struct sockets *, const struct generation *);
+
+/* On the event thread: accept no more. */
+void listener_close_all(struct thread *);
+
+#endif
