@@ -105,6 +105,8 @@ weir_set_response_field(struct weir_exchange *x, const char *name, const char *v
 /* The status of the response, 0 before there is one. weir_set_status changes it (200..599) in the response phases. */
 WEIR_API int weir_status(struct weir_exchange *);
 WEIR_API void weir_set_status(struct weir_exchange *, int status);
+/* The version in which the origin answered, as weir_version; 0 while no origin has. */
+WEIR_API int weir_response_version(struct weir_exchange *);
 
 /* Set a whole response: afterwards return WEIR_RESPOND. Earlier response fields are dropped. `body` is borrowed: it lives as
  * long as the exchange. `type` may be NULL. Add fields with weir_set_response_field after this. */
@@ -152,5 +154,6 @@ WEIR_API uint64_t weir_elapsed(struct weir_exchange *);
 
 /* Add to the calling module's metric with this index in its table. */
 WEIR_API void weir_count(struct weir_exchange *, unsigned metric, int64_t amount);
+WEIR_API void weir_connection_count(struct weir_connection *, unsigned metric, int64_t amount);	/* in accept and handshake */
 
 #endif
