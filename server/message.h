@@ -9,6 +9,9 @@
 #ifndef WEIR_SERVER_MESSAGE_H
 #define WEIR_SERVER_MESSAGE_H
 
+#include "status.h"
+#include "text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,14 +65,14 @@ enum framing { FRAMING_NONE, FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE };
 struct request {
 	const char *method_name;
 	enum method method;
-	uint8_t minor;			/* HTTP/1.minor as received */
+	uint8_t minor;			/* of HTTP/1: 0 or 1; later ones count as 1 */
 	enum target_form form;
 	const char *path;		/* normalised (RFC 3986, 6.2.2), without the query; "*" or, for CONNECT, "" */
 	const char *query;		/* as received, without '?'; NULL when there is no '?' */
-	const char *authority;		/* host[:port], lower case, from absolute-form or Host; "" when a 1.0 request has none */
-	const char *host;		/* without port and without brackets' change: "[::1]" stays */
+	const char *authority;		/* host[:port], lower case, from the target or Host; "" when a 1.0 request has none */
+	const char *host;		/* the same without the port; an address of IPv6 keeps its brackets */
 	int port;			/* as given, -1 when not given */
-	struct fields fields;		/* as received, minus nothing; Host is in it */
+	struct fields fields;		/* all as received; Host is in it, and says the same as authority */
 	struct fields trailers;
 	enum framing framing;		/* NONE, LENGTH or CHUNKED; a request is never close-delimited */
 	uint64_t length;		/* with FRAMING_LENGTH */
@@ -85,11 +88,16 @@ struct response {
 	struct fields fields;
 	struct fields trailers;
 	enum framing framing;
-	uint64_t length;
+	uint64_t length;		/* with FRAMING_LENGTH, or as Content-Length said in answer to HEAD and in a 304 */
+	bool has_length;		/* length means something */
 	bool keep_alive;
 };
 
-/* Start an empty list in this arena; room for `capacity` is taken at the first field. */
+/* Empty messages: every string is "", so that a log may print one that never came to be. */
+void request_init(struct request *, struct arena *);
+void response_init(struct response *, struct arena *);
+
+/* Start an empty list in this arena; room is taken at the first field. */
 void fields_init(struct fields *, struct arena *);
 
 /* The id of a name, any case. */
@@ -100,8 +108,11 @@ enum field_id field_identify(const char *name, size_t length);
 struct field *fields_find(const struct fields *, const char *name, size_t length, unsigned *from);
 struct field *fields_find_id(const struct fields *, enum field_id);
 
-/* Append. Name and value are borrowed and must be valid and outlive the list. False without memory. */
+/* Append. Name and value are borrowed, end in NUL, must be valid and outlive the list. False without memory. */
 bool fields_add(struct fields *, const char *name, size_t name_length, const char *value, size_t value_length);
+
+/* Room for one more at the end, not yet filled in; NULL without memory. For parsers, which fill it whole. */
+struct field *fields_append(struct fields *);
 
 /* Replace the first of this name and drop the others, or append. False without memory. */
 bool fields_set(struct fields *, const char *name, size_t name_length, const char *value, size_t value_length);
@@ -110,27 +121,22 @@ bool fields_set(struct fields *, const char *name, size_t name_length, const cha
 unsigned fields_remove(struct fields *, const char *name, size_t length);
 unsigned fields_remove_id(struct fields *, enum field_id);
 
-/* Is this token (any case) a member of a comma-separated list value? RFC 9110, 5.6.1. */
-bool text_has_token(const char *value, const char *token);
-
 /*
  * Remove what belongs to one connection only (RFC 9110, 7.6.1): Connection, the fields that it nominates,
- * Keep-Alive, Proxy-Connection, TE, Trailer stays, Transfer-Encoding, Upgrade, and (requests) Proxy-Authorization,
- * (responses) Proxy-Authenticate. Returns false, with nothing removed, when Connection nominates a field that
- * must not be removed so (Host, X-Forwarded-*, Forwarded, Via, Content-Length, Authorization, Cookie and the like): *why says which.
+ * Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, and Proxy-Authorization from a request,
+ * Proxy-Authenticate from a response. Trailer stays.
+ *
+ * False, with nothing removed and *why set, when Connection is no list of tokens, nominates very many fields, or
+ * one that is meant for the other end (Host, X-Forwarded-*, Forwarded, Via, Content-*, Authorization, Cookie and
+ * the like): that would be a way to take away what others rely on.
  */
 bool fields_strip_hop_by_hop(struct fields *, bool request, const char **why);
-
-/* RFC 9110 syntax: a token (5.6.2); a field value (5.5) of visible characters, spaces and tabs, none at the ends. */
-bool text_is_token(const char *, size_t);
-bool text_is_field_value(const char *, size_t);
 
 enum method method_identify(const char *, size_t);
 /* RFC 9110, 9.2.2: may be sent twice without harm (GET, HEAD, OPTIONS, TRACE, PUT, DELETE). */
 bool method_is_idempotent(enum method);
 /* RFC 9110, 9.2.1. */
 bool method_is_safe(enum method);
-/* The registered reason phrase, "Unknown" for others. */
-const char *status_reason(int status);
 
 #endif
+
