@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# Units of the core under cmocka: tests/unit/NAME.c is the program's one source, and it links the core's library. One a line,
+# sorted. A test that makes calls fail adds its line at the end: tests_unit_NAME_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+
+UNIT_TESTS = \
+	tests/unit/test_arena \
+	tests/unit/test_slab
+
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+
+tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
