@@ -20,7 +20,7 @@
 #include "slab.h"
 #include "wheel.h"
 
-struct client;
+struct event;
 struct event_base;
 struct generation;
 struct listener;
@@ -29,13 +29,16 @@ struct pools;
 struct resolver;
 struct sockets;
 struct threads;
-struct waits;
+struct wait_table;
+struct weir_connection;
 
 /* One thread's hold on a generation: counted by its exchanges; the current one counts for itself. */
 struct hold {
 	struct hold *next;
+	struct thread *thread;
 	struct generation *generation;
 	unsigned exchanges;
+	struct message released;	/* to the main thread */
 };
 
 struct weir_thread {
@@ -56,27 +59,33 @@ struct thread {
 	struct slab exchanges;		/* an exchange and the start of its arena */
 	struct slab heads;		/* 16 KiB: heads that come in pieces, small remainders */
 	struct slab bodies;		/* 256 KiB: what a recv fills */
-	char *scratch;			/* where heads are written before they are sent */
-	size_t scratch_size;
+	char *scratch;			/* SCRATCH_SIZE bytes, where heads are written before they are sent */
 
 	struct hold *holds;		/* newest first; holds->generation is the current one */
 	struct listener *listeners;
-	struct client *clients;		/* all of them */
+	struct weir_connection *clients;	/* all of them */
 	unsigned client_count;
 	struct pools *pools;
 	struct resolver *resolver;
-	struct waits *waits;
+	struct wait_table *waits;
 	void **module_states;		/* by module index; filled when a module is first met */
 	unsigned module_states_count;
 	struct event *tick;
-	bool draining, drained;
+	char date[32];			/* the Date field's value, of the second date_time */
+	int64_t date_time;
+	bool draining, stopping;
+
+	/* One of each is under way at most, so that none needs memory when it is sent. */
+	struct message take, drain, stop;		/* from the main thread */
+	struct message taken, drained, ended;		/* to it */
+	struct hold *taking;				/* with `take` */
+	const struct sockets *sockets;
 };
 
 /* The threads of the process; the main thread's. */
 struct threads {
 	struct thread *list;
 	unsigned count;
-	unsigned metric_cells;		/* room in each thread's metrics */
 	struct inbox main;		/* the main thread's */
 	_Atomic int64_t connections;	/* of clients, all threads; for the limit */
 	_Atomic int64_t connection_limit;
@@ -89,13 +98,17 @@ struct threads {
 	void *argument;
 };
 
-enum { THREADS_MAX = 256, METRIC_CELLS = 1024 };
+enum { THREADS_MAX = 256, METRIC_CELLS = 1024, SCRATCH_SIZE = 512 * 1024 };
 
-/* Start them, with no generation yet. `main_base` is the main thread's loop. False (logged) when they cannot be had. */
-bool threads_start(struct threads *, unsigned count, bool pin, uint64_t memory, struct event_base *main_base);
+struct weir_settings;
 
-/* Give every thread this generation and the listeners of these sockets; then `taken` is called. One at a time. */
-void threads_publish(struct threads *, struct generation *, const struct sockets *);
+/* Start them, with no generation yet: threads, pin_cpus, memory, connections and resolver come from the settings.
+ * `main_base` is the main thread's loop. Set the callbacks before. False (logged) when they cannot be had. */
+bool threads_start(struct threads *, unsigned count, const struct weir_settings *, struct event_base *main_base);
+
+/* Give every thread this generation and the listeners of these sockets; then `taken` is called. One at a time. False without
+ * memory: then nothing has changed. */
+bool threads_publish(struct threads *, struct generation *, const struct sockets *);
 
 /* Accept no more, close idle connections, let the others end; then `drained` is called. */
 void threads_drain(struct threads *);
@@ -115,5 +128,9 @@ struct hold *thread_hold(struct thread *);			/* the current generation, counted 
 void thread_release(struct thread *, struct hold *);
 void *thread_module_state(struct thread *, const struct module *);
 void thread_check_drained(struct thread *);			/* after a client has gone */
+const char *thread_date(struct thread *);			/* IMF-fixdate (RFC 9110, 5.6.7), of this second */
+
+/* The thread of this number; NULL past the last. Any thread, while they run. */
+struct thread *thread_number(unsigned);
 
 #endif

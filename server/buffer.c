@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * buffer: pieces of a thread's slabs with two ends. See buffer.h for who owns what.
+ */
+#include "buffer.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "slab.h"
+#include "thread.h"
+
+struct buffer *
+buffer_take(struct thread *t, size_t size)
+{
+	struct slab *slab = size <= t->heads.size - sizeof(struct buffer) - BUFFER_FRONT - BUFFER_BACK
+		? &t->heads : &t->bodies;
+	struct buffer *b;
+
+	if (size > slab->size - sizeof(*b) - BUFFER_FRONT - BUFFER_BACK)
+		return NULL;
+	b = slab_take(slab);
+	if (b == NULL)
+		return NULL;
+	b->next = NULL;
+	b->slab = slab;
+	b->from = b->to = b->room + BUFFER_FRONT;
+	b->end = (char *)b + slab->size - BUFFER_BACK;
+	return b;
+}
+
+void
+buffer_free(struct buffer **b)
+{
+	if (*b == NULL)
+		return;
+	slab_put((*b)->slab, *b);
+	*b = NULL;
+}
+
+void
+buffer_settle(struct thread *t, struct buffer **b)
+{
+	size_t length = buffer_length(*b);
+	struct buffer *small;
+
+	if (length == 0) {
+		buffer_free(b);
+		return;
+	}
+	if ((*b)->slab != &t->bodies || length > t->heads.size / 2)
+		return;
+	small = buffer_take(t, length);
+	if (small == NULL)
+		return;
+	assert(small->slab == &t->heads);
+	memcpy(small->to, (*b)->from, length);
+	small->to += length;
+	buffer_free(b);
+	*b = small;
+}

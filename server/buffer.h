@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * buffer: bytes on their way from one socket to another.
+ *
+ * A buffer is a piece of one of the thread's slabs (small: `heads`, large: `bodies`) and is held only while bytes are in it:
+ * an idle connection owns none. It has one owner, who hands it on or frees it. Room is kept in front of the first byte and
+ * behind the last, so that a chunk header and a CRLF can be put around what was received and all of it
+ * leaves in one send.
+ */
+#ifndef WEIR_SERVER_BUFFER_H
+#define WEIR_SERVER_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct slab;
+struct thread;
+
+enum {
+	BUFFER_FRONT = 24,	/* for a chunk header: 16 digits and CRLF */
+	BUFFER_BACK = 16,	/* for CRLF and the last chunk */
+	BUFFER_SMALL = 16 * 1024,
+	BUFFER_LARGE = 256 * 1024
+};
+
+struct buffer {
+	struct buffer *next;	/* in a queue */
+	struct slab *slab;
+	char *from, *to;	/* the bytes */
+	char *end;		/* where reading must stop; BUFFER_BACK bytes follow */
+	char room[];
+};
+
+/* An empty buffer with at least `size` bytes of room; NULL without memory or when size is past what the large ones hold. */
+struct buffer *buffer_take(struct thread *, size_t size);
+
+/* Give it back; *b becomes NULL. NULL is fine. */
+void buffer_free(struct buffer **);
+
+/* Shrink: a large buffer with few bytes becomes a small one. For buffers that will be kept a while. Where there is no memory
+ * it stays as it is. */
+void buffer_settle(struct thread *, struct buffer **);
+
+static inline size_t
+buffer_length(const struct buffer *b)
+{
+	return b == NULL ? 0 : (size_t)(b->to - b->from);
+}
+
+static inline size_t
+buffer_space(const struct buffer *b)
+{
+	return (size_t)(b->end - b->to);
+}
+
+#endif
