@@ -20,6 +20,7 @@
 struct config;
 struct config_section;
 struct modules;
+struct option_owner;
 struct report;
 
 /* A module in the process: loaded once, never unloaded (loader.h). */
@@ -51,7 +52,6 @@ struct chain {
 	uint16_t first[WEIR_PHASES + 1];
 };
 
-/* Settings of the modules for one section, by slot: module_settings[slot]; never NULL where settings_size > 0. */
 struct weir_server {
 	const struct weir_upstream *upstream;
 	const char *name;
@@ -60,6 +60,7 @@ struct weir_server {
 	bool backup;
 };
 
+/* The settings of the modules for one section are by slot: module_settings[slot], never NULL where settings_size > 0. */
 struct weir_upstream {
 	const char *name;
 	const struct config_section *section;
@@ -100,7 +101,9 @@ struct generation {
 	size_t module_count;
 	const void **module_settings;	/* by slot: of the [module] sections */
 	void **module_states;		/* by slot: generation_size bytes each */
-	size_t request_size;		/* of the block of request states */
+	size_t request_size;		/* of the block of request states; and where each begins in it, by slot */
+	const uint32_t *request_states;
+	const struct option_owner *owners;	/* by slot: the modules' tables and defaults */
 
 	struct listen *listens;
 	size_t listen_count;
@@ -108,6 +111,7 @@ struct generation {
 	size_t upstream_count;
 	struct weir_route **routes;
 	size_t route_count;
+	unsigned hook_count;		/* in all chains together */
 
 	unsigned holders;		/* event threads that still hold it; the main thread's to count */
 };
@@ -120,12 +124,19 @@ struct weir_build {
 	unsigned slot;
 	const char *file;		/* where errors point */
 	unsigned line;
+	bool check;			/* only to look: nothing outside may change */
 	bool failed;			/* without memory */
 };
 
-/* Build from a configuration file. NULL when the report has errors (all are in it). `previous` is the one that serves, or NULL:
- * modules may carry state over. `modules` holds what is loaded and gains what is new. Main thread. */
+/*
+ * Build from a configuration file. NULL when the report has errors (all are in it). `previous` is the one that serves, or NULL:
+ * modules may carry state over. `modules` holds what is loaded and gains what is new. `threads` is how many event threads the
+ * process has; 0: as [weir] says (generation->threads then tells). Main thread.
+ */
 struct generation *generation_build(const char *path, struct modules *, const struct generation *previous, unsigned threads, struct report *);
+
+/* The same only to look at it (`weir -t`): modules are told, and change nothing outside. */
+struct generation *generation_check(const char *path, struct modules *, struct report *);
 
 /* Let the modules drop theirs and free all of it. No thread may hold it. Main thread. */
 void generation_free(struct generation **);

@@ -32,6 +32,9 @@ WEIR_API const struct weir_template *weir_build_template(struct weir_build *, co
 WEIR_API bool weir_parse_address(struct weir_build *, const char *text, int default_port, struct weir_address *, const char **why);
 WEIR_API bool weir_parse_network(const char *text, struct weir_network *, const char **why);
 
+/* Is this only a check (`weir -t`)? Then `build` must not create, change or bind anything outside the process. */
+WEIR_API bool weir_build_is_check(const struct weir_build *);
+
 /* The number of event threads; threads are numbered from 0. */
 WEIR_API unsigned weir_build_threads(const struct weir_build *);
 
