@@ -28,16 +28,20 @@ struct config_section {
 	const char *kind, *name;	/* "[route admin]": "route", "admin"; name is "" for [weir] */
 	const char *file;
 	unsigned line;
+	unsigned index;			/* 0, 1, … among the sections of its kind */
 	struct config_entry *entries;
+	struct config_section *same_hash;	/* config.c's */
 };
 
 struct config {
 	struct arena arena;
 	const char *folder;		/* where the first file lies; relative paths start here */
 	struct config_section *sections;
+	struct config_section **buckets;	/* the sections by kind and name; config.c's */
+	size_t bucket_count, section_count;
 };
 
-/* Read the file and its conf.d. Errors go to the report; what could be read is returned all the same, so that
+/* Read the file and its conf.d (files whose name begins with a dot are left out). Errors go to the report; what could be read is returned all the same, so that
  * checking can go on. NULL only without memory (reported). */
 struct config *config_read(const char *path, struct report *);
 void config_free(struct config **);

@@ -32,9 +32,11 @@ struct option_owner {
 	size_t size;				/* of the settings struct */
 	struct config_section *section;		/* [module NAME]; NULL for the core */
 	const void *defaults;			/* what holds where a section sets nothing; NULL only for size 0 */
+	bool enabled;				/* where a section does not say NAME.enable */
 };
 
-/* Fill owner->defaults from `initial` and the owner's section. False without memory; errors in values are only reported. */
+/* Fill owner->defaults from `initial` and the owner's section, and owner->enabled from its `enable`. False without memory;
+ * errors in values are only reported. */
 bool option_defaults(struct weir_build *, struct option_owner *);
 
 /*
@@ -42,30 +44,27 @@ bool option_defaults(struct weir_build *, struct option_owner *);
  * anything: if not, the result is owner->defaults. While a line is parsed, build->file and line are its own; afterwards
  * they are the section's, ready for the module's `check`. The caller sets build->module and slot.
  *
- * A bare required option must stand in every section of its kinds, another one where the section sets anything of its module
- * and the [module] section does not have it. A [module] section that sets one required option must set all of them, or,
- * where an option may stand nowhere else, must set that one.
+ * Required: the core's options and bare ones in every section of their kinds. A module's other ones where the section sets
+ * anything of the module, unless [module NAME] has them. [module NAME] itself must have those that can stand nowhere
+ * else, and all as soon as it has one: with optional keys alone it holds defaults for sections that set the rest.
  */
 const void *option_parse(struct weir_build *, const struct option_owner *, struct config_section *, bool *own);
 
-/* The same into a struct of the caller's, for the core's own; `section` NULL: the defaults. True when the section set something. */
+/* The same into a struct of the caller's, for the core's own; `section` NULL: the defaults. True when the section sets something. */
 bool option_fill(struct weir_build *, const struct option_owner *, struct config_section *, void *settings);
 
 /* Has every required option that may stand in this section a value, there or in the [module] section? Where not, the module has
  * nothing to do there and its hooks are left out. */
 bool option_complete(const struct option_owner *, const struct config_section *);
 
-/* Is the module switched on: NAME.enable in the section, else `enable` in [module NAME], else yes. */
+/* Is the module switched on there: NAME.enable of a [route] or [listen] section, else `enable` in [module NAME], else yes. */
 bool option_enabled(struct weir_build *, const struct option_owner *, struct config_section *);
 
 /* Report bare keys with two owners in sections of this kind, at the [module] section of the later one. */
 void option_check_owners(struct weir_build *, const struct option_owner *, size_t count, const char *kind);
 
-/* Report the section's unused lines. `owners` are all whose keys could stand there: the core's for its kind, and every module's. */
+/* Report the section's unused lines, and an empty section that makes no sense. `owners` are all whose keys could stand there: the core's for its kind, and every module's. */
 void option_check_section(struct weir_build *, const struct option_owner *, size_t count, struct config_section *);
-
-/* A path as an option of type WEIR_PATH takes it: from the configuration's folder. NULL without memory. */
-const char *option_path(struct weir_build *, const char *text);
 
 /* `weir -m NAME`: what may be set, for a reader; the same for a manual page in roff, and as a sample section. */
 void option_print_doc(FILE *, const struct option_owner *, const char *kind);

@@ -28,7 +28,7 @@ struct report {
 void report_init(struct report *);
 void report_free(struct report *);
 
-/* `file` must live as long as the report. A line that finds no memory still counts. */
+/* `file` is copied. A line that finds no memory, or one too many to be read by anybody, still counts. */
 void report_error(struct report *, const char *file, unsigned line, const char *format, ...) __attribute__((format(printf, 4, 5)));
 void report_warning(struct report *, const char *file, unsigned line, const char *format, ...) __attribute__((format(printf, 4, 5)));
 void report_add(struct report *, bool warning, const char *file, unsigned line, const char *format, va_list);
