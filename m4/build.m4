@@ -91,6 +91,7 @@ AC_DEFUN([WEIR_TEST_TOOLS], [
 	AS_IF([test "$VARNISHTEST" = no],
 		[have_varnishtest=no; AC_MSG_WARN([varnishtest is missing (Debian: varnish): make check will fail])],
 		[have_varnishtest=yes])
+	AC_SUBST([CPPCHECK], [cppcheck])
 ])
 
 dnl The ABI's number has one home, include/weir/module.h.

@@ -4,7 +4,9 @@
 
 UNIT_TESTS = \
 	tests/unit/test_arena \
-	tests/unit/test_slab
+	tests/unit/test_message \
+	tests/unit/test_slab \
+	tests/unit/test_text
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
