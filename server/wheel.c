@@ -119,6 +119,7 @@ run_place(struct wheel *w, int64_t place)
 	if (due != NULL)
 		due->link = &due;
 	while ((d = due) != NULL) {
+		assert(d->place == place);
 		unlink_deadline(d);
 		if (d->at == INT64_MAX)
 			continue;

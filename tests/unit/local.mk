@@ -4,12 +4,15 @@
 
 UNIT_TESTS = \
 	tests/unit/test_arena \
+	tests/unit/test_inbox \
 	tests/unit/test_message \
 	tests/unit/test_slab \
-	tests/unit/test_text
+	tests/unit/test_text \
+	tests/unit/test_wheel
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
