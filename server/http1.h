@@ -18,20 +18,27 @@ struct http1_limits {
 };
 
 /*
- * Parse one head at [head, head + length); `fresh` is how many bytes of it were seen by an earlier call (0 at first):
- * a head that arrives byte by byte is scanned, not parsed again. Bytes are changed in place (NULs behind names and
- * values, lower-case host) only when the head is whole and good. Strings point into `head` or into the arena.
+ * Parse one head at [head, head + length). `seen` is how many of these bytes an earlier call that returned 0 was given
+ * (0 at first): a head that arrives byte by byte is scanned for its end, not parsed again. Bytes are changed in place
+ * (NULs behind names and values, lower-case host) only when the head is whole and good. Strings point into `head` or
+ * into the arena. Unless the head is good, the request is left as request_init makes it.
  *
  * > 0: the head's length in bytes; what follows is body.   0: not whole yet.
- * < 0: minus the status to answer (400, 413, 414, 431, 501, 505; responses: 502); *why says what is wrong, in a
- *      static string for the log.
+ * < 0: minus the status to answer (400, 414, 417, 431, 505; 503 without memory; responses: 502); *why says what is
+ *      wrong, in a static string for the log.
  * Leading empty lines before a request line (RFC 9112, 2.2): at most one CRLF is skipped and counts to the length.
+ *
+ * With absolute-form and CONNECT the authority is the target's, and the Host field, which must agree, is given its
+ * spelling. Host without a port agrees with a CONNECT to any port. A CONNECT with a body is refused.
  */
 int http1_parse_request(struct request *, char *head, size_t length, size_t seen,
 	const struct http1_limits *, struct arena *, const char **why);
 
 /*
- * The same for a response. The request's method decides the framing (HEAD, CONNECT); 1xx, 204 and 304 have no body.
+ * The same for a response. The request's method decides the framing: an answer to HEAD, 1xx, 204, 304 and a 2xx to
+ * CONNECT have no body (FRAMING_NONE); neither length nor coding is FRAMING_CLOSE. keep_alive says whether
+ * the connection may carry another exchange as far as the head can tell; never after 101 or a 2xx to CONNECT, nor after
+ * a 204 that announces a body.
  */
 int http1_parse_response(struct response *, enum method, char *head, size_t length, size_t seen,
 	const struct http1_limits *, struct arena *, const char **why);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http1_section: field lines, and the framing that they declare.
+ *
+ * One pass: a name is walked byte by byte through the table (names are short), a value by http1_find_control.
+ */
+#include "http1_section.h"
+
+#include <string.h>
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* The bytes from `name` on are no field name and colon: say why. */
+static bool
+refuse_name(struct http1_cursor *c, const char *name)
+{
+	if (is_blank(*c->at))
+		return http1_refuse(c, 400, c->at == name ? "folded line (obs-fold)" : "white space before a colon");
+	if (*c->at == ':')
+		return http1_refuse(c, 400, "empty field name");
+	if (*c->at == '\n')
+		return http1_refuse(c, 400, "bare LF");
+	if (*c->at == '\r')
+		return http1_refuse(c, 400, "field line without a colon");
+	return http1_refuse(c, 400, "field name is not a token");
+}
+
+/* Read one field line into the room that *field is. */
+static bool
+read_field(struct http1_cursor *c, struct field *field)
+{
+	const char *name = c->at, *at = name, *value, *last;
+
+	while (at < c->end && text_is((unsigned char)*at, TEXT_TOKEN))
+		at++;
+	c->at = at;
+	if (at == c->end)
+		return http1_starve(c);
+	if (*at != ':' || at == name)
+		return refuse_name(c, name);
+	if (at - name > UINT16_MAX)
+		return http1_refuse(c, 431, "field name is too long");
+	for (value = at + 1; value < c->end && is_blank(*value); value++)
+		;
+	last = c->at = http1_find_control(value, c->end);
+	if (!http1_take_crlf(c))
+		return false;
+	while (last > value && is_blank(last[-1]))
+		last--;
+	field->name = name;
+	field->name_length = (uint16_t)(at - name);
+	field->value = value;
+	field->value_length = (uint32_t)(last - value);
+	field->id = (uint8_t)field_identify(name, field->name_length);
+	return true;
+}
+
+bool
+http1_read_section(struct http1_cursor *c, struct fields *fields, struct http1_section *section)
+{
+	struct field *field;
+
+	memset(section, 0, sizeof(*section));
+	while (c->at < c->end && *c->at != '\r') {
+		if (fields->count >= c->limits->fields)
+			return http1_refuse(c, 431, "too many fields");
+		field = fields_append(fields);
+		if (field == NULL)
+			return http1_refuse(c, 503, "no memory for the fields");
+		if (!read_field(c, field))
+			return false;
+		if (section->count[field->id]++ == 0)
+			section->first[field->id] = (uint16_t)(fields->count - 1);
+	}
+	return http1_take_crlf(c);
+}
+
+void
+http1_seal_strings(const struct fields *fields)
+{
+	for (unsigned i = 0; i < fields->count; i++) {
+		/* They lie in the head's own bytes: a colon and a CR or blank give way. */
+		((char *)(uintptr_t)fields->list[i].name)[fields->list[i].name_length] = '\0';
+		((char *)(uintptr_t)fields->list[i].value)[fields->list[i].value_length] = '\0';
+	}
+}
+
+static bool
+read_length(struct http1_cursor *c, const struct field *field, uint64_t *length)
+{
+	uint64_t value = 0;
+
+	if (field->value_length == 0)
+		return http1_refuse(c, 400, "empty Content-Length");
+	for (uint32_t i = 0; i < field->value_length; i++) {
+		unsigned char digit = (unsigned char)field->value[i];
+
+		if (!text_is_digit(digit))
+			return http1_refuse(c, 400, "Content-Length is not a number");
+		if (value > (INT64_MAX - (uint64_t)(digit - '0')) / 10)
+			return http1_refuse(c, 400, "Content-Length is too large");
+		value = 10 * value + (uint64_t)(digit - '0');
+	}
+	*length = value;
+	return true;
+}
+
+bool
+http1_read_framing(struct http1_cursor *c, const struct fields *fields, const struct http1_section *section,
+	int minor, enum framing *framing, uint64_t *length)
+{
+	unsigned lengths = section->count[FIELD_CONTENT_LENGTH], codings = section->count[FIELD_TRANSFER_ENCODING];
+	const struct field *coding;
+
+	*framing = FRAMING_NONE;
+	*length = 0;
+	if (lengths == 0 && codings == 0)
+		return true;
+	if (lengths > 0 && codings > 0)
+		return http1_refuse(c, 400, "both Content-Length and Transfer-Encoding");
+	if (lengths > 1)
+		return http1_refuse(c, 400, "several Content-Length fields");
+	if (lengths == 1) {
+		*framing = FRAMING_LENGTH;
+		return read_length(c, &fields->list[section->first[FIELD_CONTENT_LENGTH]], length);
+	}
+	if (codings > 1)
+		return http1_refuse(c, 400, "several Transfer-Encoding fields");
+	if (minor == 0)
+		return http1_refuse(c, 400, "Transfer-Encoding in HTTP/1.0");
+	coding = &fields->list[section->first[FIELD_TRANSFER_ENCODING]];
+	if (coding->value_length != 7 || !text_same_lower(coding->value, "chunked", 7))
+		return http1_refuse(c, 400, "Transfer-Encoding is not \"chunked\"");
+	*framing = FRAMING_CHUNKED;
+	return true;
+}
+
+struct http1_connection
+http1_read_connection(const struct fields *fields, const struct http1_section *section)
+{
+	struct http1_connection found = { false, false, false };
+	unsigned left = section->count[FIELD_CONNECTION];
+	const char *at, *end, *member;
+	size_t length;
+
+	for (unsigned i = section->first[FIELD_CONNECTION]; left > 0; i++) {
+		if (fields->list[i].id != FIELD_CONNECTION)
+			continue;
+		left--;
+		at = fields->list[i].value;
+		end = at + fields->list[i].value_length;
+		while (text_next_member(&at, end, &member, &length)) {
+			if (length == 5 && text_same_lower(member, "close", 5))
+				found.close = true;
+			else if (length == 10 && text_same_lower(member, "keep-alive", 10))
+				found.keep_alive = true;
+			else if (length == 7 && text_same_lower(member, "upgrade", 7))
+				found.upgrade = true;
+		}
+	}
+	return found;
+}
