@@ -1,8 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-# Fuzz targets: fuzz/NAME.c defines LLVMFuzzerTestOneInput, and its seeds and past findings lie in fuzz/corpus/NAME. One a line,
-# sorted. make check replays every corpus by fuzz/replay.c; with ./configure --enable-fuzzing libFuzzer runs each target
-# for $FUZZ_SECONDS (default 10) instead.
+# Fuzz targets: fuzz/NAME.c defines LLVMFuzzerTestOneInput; its seeds and past findings lie in fuzz/corpus/NAME. make check
+# replays every corpus (fuzz/replay.c); with ./configure --enable-fuzzing CC=clang libFuzzer goes on from there for
+# $FUZZ_SECONDS (default 10) a target. To add one: its line in FUZZ_TARGETS, sorted, and fuzz_NAME_LDADD = $(FUZZ_LIBS).
 
 FUZZ_TARGETS =
 
-EXTRA_DIST += fuzz/corpus
+if FUZZING
+FUZZ_LIBS = $(LDADD) -fsanitize=fuzzer
+else
+noinst_LIBRARIES += fuzz/libreplay.a
+FUZZ_LIBS = fuzz/libreplay.a $(LDADD)
+endif
+fuzz_libreplay_a_SOURCES = fuzz/replay.c
+
+check_PROGRAMS += $(FUZZ_TARGETS)
+TESTS += fuzz/check
+EXTRA_DIST += fuzz/check fuzz/corpus
+
+fuzz_environment = \
+	FUZZ_TARGETS='$(FUZZ_TARGETS)'; export FUZZ_TARGETS; \
+	FUZZING='$(FUZZING)'; export FUZZING;
+
+clean-local: clean-fuzz
+clean-fuzz:
+	rm -rf fuzz/*.found
+.PHONY: clean-fuzz

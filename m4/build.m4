@@ -57,9 +57,8 @@ int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { (void)d; (void)n; r
 			[AC_MSG_ERROR([libFuzzer is missing: use CC=clang (Debian: clang, libclang-rt-14-dev)])])
 		CFLAGS=$weir_saved
 		SANITIZE_CFLAGS="$SANITIZE_CFLAGS -fsanitize=fuzzer-no-link"
-		FUZZ_LDFLAGS="-fsanitize=fuzzer"
 	])
-	AC_SUBST([FUZZ_LDFLAGS])
+	AC_SUBST([FUZZING], [$enable_fuzzing])
 	AM_CONDITIONAL([FUZZING], [test "$enable_fuzzing" != no])
 ])
 

@@ -4,6 +4,7 @@
 
 UNIT_TESTS = \
 	tests/unit/test_arena \
+	tests/unit/test_http1_request \
 	tests/unit/test_inbox \
 	tests/unit/test_message \
 	tests/unit/test_slab \
