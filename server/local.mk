@@ -32,6 +32,7 @@ libweircore_a_SOURCES = \
 	server/listener.h \
 	server/loader.c \
 	server/loader.h \
+	server/log.c \
 	server/log.h \
 	server/message.c \
 	server/message.h \

@@ -6,6 +6,7 @@ UNIT_TESTS = \
 	tests/unit/test_arena \
 	tests/unit/test_http1_request \
 	tests/unit/test_inbox \
+	tests/unit/test_log \
 	tests/unit/test_message \
 	tests/unit/test_slab \
 	tests/unit/test_text \
@@ -17,3 +18,4 @@ TESTS += $(UNIT_TESTS)
 tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=connect
