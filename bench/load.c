@@ -7,13 +7,13 @@
  * what the caller samples before and after is the steady state alone. Then it runs and prints a line of JSON.
  *
  *     --close     a new connection for each request ("Connection: close")
- *     --idle      one request on each connection, one after the other; after the line on stdin it says how many
- *                 of the connections are still open
+ *     --idle      one request on each connection, one after the other; after the line on stdin it says how
+ *                 many of the connections are still open
  *
  * Every response is checked for its status, and its body is counted to the end by Content-Length; it is
- * dropped in the kernel (MSG_TRUNC), so that the client costs little beside the proxy under test. A connection
- * that the server closed between two responses is replaced, and counted. Latency is from the first byte sent to
- * the last one received, kept in a histogram of 64 steps for each power of two (1.6 %).
+ * dropped in the kernel (MSG_TRUNC), so that the client costs little beside the proxy under test. A
+ * connection that the server closed between two responses is replaced, and counted. Latency is from the first
+ * byte sent to the last one received, kept in a histogram of 64 steps for each power of two (1.6 %).
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
 """
 The processes of the comparison: how each is configured, started, sampled and ended.
 
-A Peer is one proxy, whose configuration is a template beside this file. Every process is started with the CPUs
-that it may use and with a signal for the case that bench/run dies; whoever starts one ends it, by its pid.
+A Peer is one proxy, whose configuration is a template beside this file. Every process is started with the
+CPUs that it may use and with a signal for the case that bench/run dies; who starts one ends it, by its pid.
 Listening ports come from the kernel: our own programs print theirs; for a proxy a free one is looked up, and
 another one is tried when somebody took it in between.
 """
@@ -15,6 +15,7 @@ import json
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -63,6 +64,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+# Without these, glibc gives large buffers back to the kernel after use, and page faults are what is measured.
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000",
+          "MALLOC_TOP_PAD_": "16777216"}
+
+
 def spawn(argv, cpus, **options):
     def prepare():
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -85,8 +91,7 @@ def end(process):
 
 
 def read_line(process, seconds, what):
-    """One line of a program's stdout, within a time; the programs keep time themselves, this is the net below."""
-    import select
+    """One line of a program's stdout, within a time; the programs keep time themselves, this is the net."""
     if not select.select([process.stdout], [], [], seconds)[0]:
         raise Failed(f"{what}: no answer in {seconds} s")
     line = process.stdout.readline().strip()
@@ -133,7 +138,6 @@ class Origin:
 class Peer:
     """One proxy: start(), sample(), memory(), stop()."""
     pools = True                            # keeps upstream connections of its own
-    threads_option = True
 
     def __init__(self, name, settings, logs=False):
         self.name, self.settings, self.logs = name, settings, logs
@@ -141,7 +145,8 @@ class Peer:
 
     def missing(self):
         """Why this peer cannot run, or None."""
-        return None if shutil.which(self.name) else f"{self.name} is not installed"
+        program = self.name.partition("+")[0]
+        return None if shutil.which(program) else f"{program} is not installed"
 
     def start(self, row, origin_port, directory, cpus, threads=1):
         """Start in `directory` (made anew) and return when a request was answered through it."""
@@ -152,9 +157,11 @@ class Peer:
             values = {"dir": directory, "port": self.port, "origin": origin_port, "threads": threads,
                       "files": self.settings.files, "connections": self.settings.client_limit}
             self.errors = os.path.join(directory, "stderr")
+            environment = {**os.environ, **(MALLOC if self.settings.tune_malloc else {})}
             with open(self.errors, "w") as errors:
-                self.process = spawn(self.command(row, values), cpus, stdin=subprocess.DEVNULL,
-                                     stdout=subprocess.PIPE if self.name == "relay" else errors, stderr=errors)
+                output = subprocess.PIPE if self.name == "relay" else errors
+                self.process = spawn(self.command(row, values), cpus, stdin=subprocess.DEVNULL, stdout=output,
+                                     stderr=errors, env=environment)
             try:
                 self.await_answer()
                 return
@@ -218,15 +225,14 @@ class Peer:
 
 
 class Nginx(Peer):
+    # 120k: 128k would be over malloc's threshold for a mapping of its own, a map and an unmap a request.
     SMALL = "proxy_buffering on;"
-    LARGE = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
-
-    def missing(self):
-        return None if shutil.which("nginx") else "nginx is not installed"
+    LARGE = "proxy_buffering off; proxy_buffer_size 120k; proxy_buffers 8 120k;"
 
     def command(self, row, values):
         values["buffers"] = self.LARGE if row.large else self.SMALL
-        values["access_log"] = f"{values['dir']}/access.log combined buffer=64k flush=1s" if self.logs else "off"
+        log = f"{values['dir']}/access.log combined buffer=64k flush=1s"
+        values["access_log"] = log if self.logs else "off"
         values["reuseport"] = " reuseport" if values["threads"] > 1 else ""
         conf = os.path.join(values["dir"], "nginx.conf")
         with open(conf, "w") as f:
@@ -236,7 +242,8 @@ class Nginx(Peer):
 
 class Haproxy(Peer):
     def command(self, row, values):
-        values["bufsize"] = 65536 if row.large else 16384
+        upload = 131072 if self.settings.tune_malloc else 32768
+        values["bufsize"] = 65536 if row.large else upload if row.body else 16384
         values["connections"] = min(values["connections"], values["files"] // 2 - 200)
         conf = os.path.join(values["dir"], "haproxy.cfg")
         with open(conf, "w") as f:
@@ -251,7 +258,8 @@ class Relay(Peer):
         return None
 
     def command(self, row, values):
-        return [os.path.join(self.settings.build, "relay"), str(values["origin"]), "131072" if row.large else "16384"]
+        size = 262144 if row.large else 131072 if row.body else 16384
+        return [os.path.join(self.settings.build, "relay"), str(values["origin"]), str(size)]
 
     def await_answer(self):
         self.port = int(read_line(self.process, 5, "relay"))
@@ -265,7 +273,7 @@ class Weir(Peer):
         return None if os.access(self.settings.weir, os.X_OK) else f"{self.settings.weir} is no program"
 
     def command(self, row, values):
-        values["modules"] = self.modules(values["dir"])
+        values["modules"] = self.modules()
         values["pin"] = "yes" if values["threads"] == 1 else "no"
         values["access_log"] = f"[module accesslog]\nfile = {values['dir']}/access.log" if self.logs else ""
         conf = os.path.join(values["dir"], "weir.ini")
@@ -273,20 +281,15 @@ class Weir(Peer):
             f.write(fill("weir.ini.in", values))
         return [self.settings.weir, "-c", conf]
 
-    def modules(self, directory):
-        """A build tree has a module here and a module there: link them into one folder."""
+    def modules(self):
+        """A build tree has its modules in lib/, an installation in lib/weir/."""
         if self.settings.modules:
             return os.path.abspath(self.settings.modules)
-        folder = os.path.join(directory, "modules")
-        os.makedirs(folder)
         tree = os.path.dirname(os.path.abspath(self.settings.weir))
-        while os.path.basename(tree) in ("server", "sbin", "bin", ".libs"):
+        while os.path.basename(tree) in ("server", "sbin", ".libs"):
             tree = os.path.dirname(tree)
-        for so in sorted(glob.glob(tree + "/**/*.so", recursive=True) + glob.glob(tree + "/**/.libs/*.so", recursive=True)):
-            link = os.path.join(folder, os.path.basename(so))
-            if not os.path.lexists(link):
-                os.symlink(os.path.abspath(so), link)
-        return folder
+        installed = os.path.join(tree, "lib", "weir")
+        return installed if os.path.isdir(installed) else os.path.join(tree, "lib")
 
 
 class Pingora(Peer):
