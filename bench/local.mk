@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The comparison with peers: `make bench` builds its programs; bench/run does so by itself when they are missing.
 
-BENCH_PROGRAMS = bench/origin bench/load bench/relay
-EXTRA_PROGRAMS += $(BENCH_PROGRAMS)
-CLEANFILES += $(BENCH_PROGRAMS)
+bench_tools = bench/origin bench/load bench/relay
+EXTRA_PROGRAMS += $(bench_tools)
+CLEANFILES += $(bench_tools)
 bench_origin_SOURCES = bench/origin.c
 bench_origin_LDADD =
 bench_load_SOURCES = bench/load.c
@@ -11,7 +11,7 @@ bench_load_LDADD =
 bench_relay_SOURCES = bench/relay.c
 bench_relay_LDADD =
 
-bench: $(BENCH_PROGRAMS)
+bench: $(bench_tools)
 .PHONY: bench
 
 EXTRA_DIST += bench/run bench/harness.py bench/README.md bench/nginx.conf.in bench/haproxy.cfg.in bench/weir.ini.in \
