@@ -40,7 +40,13 @@ libweircore_a_SOURCES = \
 	server/object.h \
 	server/offload.c \
 	server/offload.h \
+	server/option.c \
 	server/option.h \
+	server/option_check.c \
+	server/option_key.c \
+	server/option_key.h \
+	server/option_print.c \
+	server/option_values.c \
 	server/order.c \
 	server/order.h \
 	server/process.h \
@@ -49,6 +55,7 @@ libweircore_a_SOURCES = \
 	server/resolver.h \
 	server/search.c \
 	server/search.h \
+	server/settings.c \
 	server/settings.h \
 	server/slab.c \
 	server/slab.h \

@@ -72,7 +72,7 @@ void option_print_man(FILE *, const struct option_owner *, const char *kind);
 void option_print_ini(FILE *, const struct option_owner *, const char *kind);
 
 /* `weir -T`: every key of this owner that may stand in the section with its effective value and origin, as INI. The section's
- * header line is printed by the caller. `folder` is the configuration's. */
+ * header line is printed by the caller. `section` NULL: a [weir] that is not there. `folder` is the configuration's. */
 void option_print_values(FILE *, const struct option_owner *, const struct config_section *, const char *folder);
 
 #endif
