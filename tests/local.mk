@@ -28,12 +28,20 @@ AM_TESTS_ENVIRONMENT = \
 	VARNISHTEST='$(VARNISHTEST)'; export VARNISHTEST; \
 	CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
 	$(fuzz_environment) \
+	$(install_environment) \
 	ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1; export ASAN_OPTIONS; \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1; export UBSAN_OPTIONS; \
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1; export TSAN_OPTIONS;
 
-TESTS += tests/tree
-EXTRA_DIST += tests/tree tests/pytest-tap tests/vtc
+# Where make install puts things, for the scene that installs into a folder; the modules as they are found there.
+install_environment = \
+	sbindir='$(sbindir)'; bindir='$(bindir)'; libdir='$(libdir)'; includedir='$(includedir)'; export sbindir bindir libdir includedir; \
+	datadir='$(datadir)'; sysconfdir='$(sysconfdir)'; mandir='$(mandir)'; export datadir sysconfdir mandir; \
+	INSTALLED_MODULES=`test -z '$(TEST_MODULES)' || for module in $(pkglib_LTLIBRARIES); do basename $$module .la; done`; \
+	export INSTALLED_MODULES;
+
+TESTS += tests/tree tests/third-party/check
+EXTRA_DIST += tests/tree tests/pytest-tap tests/vtc tests/third-party/check tests/third-party/greet.c tests/third-party/Makefile
 
 include tests/unit/local.mk
 include tests/e2e/local.mk
