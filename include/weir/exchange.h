@@ -76,7 +76,8 @@ WEIR_API const char *weir_field_next_named(struct weir_exchange *, enum weir_mes
 
 /* Append a field; replace all of that name by one; remove all of that name. The name must live as long as the exchange, the value
  * is copied. A bad name or value (RFC 9110, 5.5: control characters) fails the request. The framing fields (Connection,
- * Content-Length, Transfer-Encoding, Upgrade, Keep-Alive) are the core's: touching them does nothing and is counted. */
+ * Content-Length, Transfer-Encoding, Upgrade, Keep-Alive) are the core's: touching them does nothing and is counted. So does a value
+ * of NULL, as weir_printf and weir_expand give it where memory ran out. */
 WEIR_API void weir_add_field(struct weir_exchange *, enum weir_message, const char *name, const char *value);
 WEIR_API void weir_set_field(struct weir_exchange *, enum weir_message, const char *name, const char *value);
 WEIR_API void weir_remove_field(struct weir_exchange *, enum weir_message, const char *name);
