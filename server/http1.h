@@ -44,12 +44,19 @@ int http1_parse_response(struct response *, enum method, char *head, size_t leng
 	const struct http1_limits *, struct arena *, const char **why);
 
 /*
- * chunked: an incremental decoder (RFC 9112, 7.1). It works in place: decoded bytes are moved to the front.
+ * chunked: an incremental decoder (RFC 9112, 7.1).
+ *
+ * Sizes have 1 to 16 hex digits and nothing around them; extensions are checked for their syntax, without white space
+ * outside quotes, and dropped: at most 1 KiB in a chunk and 16 KiB in a body. Trailers are parsed at the end,
+ * within the limits of a head; fields that must not be in trailers (framing, routing, authentication and the like:
+ * RFC 9110, 6.5.1) are refused. It is 400 or 502 with *why when BAD, also without memory for trailers; the decoder cannot
+ * be used again then, nor after END.
  */
 struct http1_chunked {
 	uint64_t left;			/* of the chunk being read */
-	uint32_t extension;		/* bytes of chunk extensions so far in this body; bounded */
-	uint16_t digits;
+	uint32_t extensions;		/* bytes of chunk extensions so far in this body */
+	uint16_t extension;		/* and in this chunk */
+	uint8_t digits;			/* of the size, so far */
 	uint8_t state;
 	char *trailer;			/* the trailer section so far, in the arena */
 	uint32_t trailer_length, trailer_capacity;
@@ -60,19 +67,31 @@ enum http1_chunked_result { HTTP1_CHUNKED_MORE, HTTP1_CHUNKED_END, HTTP1_CHUNKED
 void http1_chunked_init(struct http1_chunked *);
 
 /*
- * Decode [data, data + *length): on return the first *length bytes are body and, after END, `*rest` bytes that belong to
- * the next message lie at data + *rest_at. Trailers are parsed into `trailers` at END, within the limits; fields that
- * must not be in trailers (framing, routing, authentication: RFC 9110, 6.5.1) make it BAD. No memory is BAD too.
+ * Find the next piece of body without moving anything. Reading begins at data + *at; on return *body bytes of body lie
+ * at the new data + *at, and the next call begins behind them. MORE with *body 0: all was read. After END what
+ * belongs to the next message lies at data + *at.
  */
-enum http1_chunked_result http1_chunked_decode(struct http1_chunked *, char *data, size_t *length, size_t *rest_at, size_t *rest,
+enum http1_chunked_result http1_chunked_next(struct http1_chunked *, char *data, size_t length, size_t *at, size_t *body,
 	struct fields *trailers, const struct http1_limits *, struct arena *, const char **why);
 
 /*
- * Write a head for HTTP/1.1 at `to`; 0 when `room` is too small, else its length. The fields are written as they are,
- * except Connection, Keep-Alive, Transfer-Encoding, Content-Length and Upgrade, which are written from framing, length,
- * keep_alive and upgrade alone (so a message can never carry two framings). `keep_alive` false writes "Connection: close".
- * Host is written first in a request. An upgrade writes "Connection: upgrade" and the protocol.
- * A response to HEAD, or a 304, may carry the length of the body that is not sent: pass it as FRAMING_LENGTH.
+ * Decode all of [data, data + *length) in place: on return the first *length bytes are body and, after END, *rest bytes
+ * that belong to the next message lie at data + *rest_at.
+ */
+enum http1_chunked_result http1_chunked_decode(struct http1_chunked *, char *data, size_t *length, size_t *rest_at,
+	size_t *rest, struct fields *trailers, const struct http1_limits *, struct arena *, const char **why);
+
+/*
+ * Write a head for HTTP/1.1 at `to`; 0 when `room` is too small, else its length (no NUL). The fields are written as they
+ * are, except Connection, Keep-Alive, Transfer-Encoding, Content-Length and Upgrade, which are written from framing,
+ * length, keep_alive and upgrade alone (so a message can never carry two framings). `keep_alive` false, and
+ * FRAMING_CLOSE, write "Connection: close"; true writes "Connection: keep-alive" for a client of HTTP/1.0 and else nothing.
+ * An upgrade writes "Connection: upgrade" and the protocol; "close" stands before it only in a response other than 101.
+ * Host is written first in a request: the field if it is there, else the authority.
+ *
+ * 1xx and 204 never carry framing, and 1xx other than 101 no Connection. A response to HEAD, or a 304, may carry the
+ * length of the body that is not sent: pass it as FRAMING_LENGTH. A reason of NULL stands for the registered phrase.
+ * A client of HTTP/1.0 cannot be sent FRAMING_CHUNKED.
  */
 size_t http1_write_request(char *to, size_t room, const struct request *, bool keep_alive);
 size_t http1_write_response(char *to, size_t room, const struct response *, bool keep_alive, int client_minor,
@@ -82,7 +101,7 @@ size_t http1_write_response(char *to, size_t room, const struct response *, bool
 #define HTTP1_CHUNK_HEADER 20
 size_t http1_write_chunk_header(char *to, uint64_t length);
 
-/* The last chunk with the trailer section, "0\r\n…\r\n"; 0 when room is too small. */
+/* The last chunk with the trailer section, "0\r\n…\r\n"; trailers may be NULL; 0 when room is too small. */
 size_t http1_write_last_chunk(char *to, size_t room, const struct fields *trailers);
 
 #endif

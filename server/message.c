@@ -197,24 +197,11 @@ fields_remove_id(struct fields *fields, enum field_id id)
 	return remove_from(fields, 0, NULL, 0, id);
 }
 
-/* Fields that are meant for the other end; a name that ends in '-' stands for all that begin so. */
+/* Fields that are meant for the other end: nobody on the way may have them taken away. */
 static const char *const end_to_end[] = {
 	"authorization", "cache-control", "content-", "cookie", "date", "expect", "forwarded", "host", "location",
 	"origin", "range", "set-cookie", "vary", "via", "www-authenticate", "x-forwarded-", "x-real-ip",
 };
-
-static bool
-is_end_to_end(const char *name, size_t length)
-{
-	for (size_t i = 0; i < sizeof(end_to_end) / sizeof(end_to_end[0]); i++) {
-		size_t known = strlen(end_to_end[i]);
-		bool prefix = end_to_end[i][known - 1] == '-';
-
-		if ((prefix ? length >= known : length == known) && text_same_lower(name, end_to_end[i], known))
-			return true;
-	}
-	return false;
-}
 
 /* What goes whether nominated or not, one bit an id. */
 static unsigned
@@ -247,7 +234,7 @@ nominate(struct nominations *nominated, const struct field *connection, unsigned
 			continue;
 		if (!text_is_token(name, length))
 			return "Connection is not a list of tokens";
-		if (is_end_to_end(name, length))
+		if (text_is_one_of(end_to_end, sizeof(end_to_end) / sizeof(end_to_end[0]), name, length))
 			return "Connection nominates a field that is not hop-by-hop";
 		if (nominated->count == MOST_NOMINATIONS)
 			return "Connection nominates too many fields";

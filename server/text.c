@@ -47,6 +47,19 @@ text_same_lower(const char *a, const char *b, size_t length)
 	return true;
 }
 
+bool
+text_is_one_of(const char *const *list, size_t count, const char *name, size_t length)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t known = strlen(list[i]);
+		bool prefix = list[i][known - 1] == '-';
+
+		if ((prefix ? length >= known : length == known) && text_same_lower(name, list[i], known))
+			return true;
+	}
+	return false;
+}
+
 static bool
 all_of(const char *text, size_t length, enum text_class class)
 {

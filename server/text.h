@@ -53,6 +53,11 @@ text_hex(unsigned char c)
 bool text_same(const char *a, const char *b, size_t length);
 bool text_same_lower(const char *a, const char *b, size_t length);
 
+/*
+ * Is the name (any case) one of these, of lower case? One that ends in '-' stands for all that begin so.
+ */
+bool text_is_one_of(const char *const *list, size_t count, const char *name, size_t length);
+
 /* A token (RFC 9110, 5.6.2); a field value (5.5) of visible characters, spaces and tabs, none at the ends. */
 bool text_is_token(const char *, size_t);
 bool text_is_field_value(const char *, size_t);

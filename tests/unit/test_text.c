@@ -60,6 +60,20 @@ names_are_equal_but_for_case(void **state)
 }
 
 static void
+names_are_looked_up_in_a_list(void **state)
+{
+	static const char *const list[] = { "x-all-", "only" };
+
+	(void)state;
+	assert_true(text_is_one_of(list, 2, "Only", 4));
+	assert_false(text_is_one_of(list, 2, "only-", 5));
+	assert_false(text_is_one_of(list, 2, "onl", 3));
+	assert_true(text_is_one_of(list, 2, "X-All-of-them", 13));
+	assert_true(text_is_one_of(list, 2, "x-all-", 6));
+	assert_false(text_is_one_of(list, 2, "x-all", 5));
+}
+
+static void
 tokens_and_values_are_told_from_others(void **state)
 {
 	(void)state;
@@ -120,6 +134,7 @@ main(void)
 		cmocka_unit_test(every_byte_is_in_the_sets_of_the_rfc),
 		cmocka_unit_test(hexadecimal_digits_have_values),
 		cmocka_unit_test(names_are_equal_but_for_case),
+		cmocka_unit_test(names_are_looked_up_in_a_list),
 		cmocka_unit_test(tokens_and_values_are_told_from_others),
 		cmocka_unit_test(lists_have_members),
 		cmocka_unit_test(a_token_is_found_in_a_list_as_a_whole),
