@@ -19,12 +19,14 @@ libweircore_a_SOURCES = \
 	server/counter.h \
 	server/generation.h \
 	server/http1.h \
+	server/http1_chunked.c \
 	server/http1_cursor.c \
 	server/http1_cursor.h \
 	server/http1_request.c \
 	server/http1_response.c \
 	server/http1_section.c \
 	server/http1_section.h \
+	server/http1_write.c \
 	server/inbox.c \
 	server/inbox.h \
 	server/ini.c \

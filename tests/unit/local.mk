@@ -4,7 +4,10 @@
 
 UNIT_TESTS = \
 	tests/unit/test_arena \
+	tests/unit/test_http1_chunked \
 	tests/unit/test_http1_request \
+	tests/unit/test_http1_response \
+	tests/unit/test_http1_write \
 	tests/unit/test_inbox \
 	tests/unit/test_log \
 	tests/unit/test_message \
@@ -19,3 +22,5 @@ tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=connect
+
+EXTRA_DIST += tests/unit/http1_scenes.h
