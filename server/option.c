@@ -264,7 +264,7 @@ option_enabled(struct weir_build *build, const struct option_owner *owner, struc
 
 	assert(option_may_enable(owner, kind));
 	if (entry != NULL)
-		parse_single(build, owner, &option_enable, kind, entry, &option_enabled);
+		parse_single(build, owner, &option_enable, kind, entry, &enabled);
 	point_at(build, section->file, section->line);
 	return enabled;
 }
