@@ -85,7 +85,7 @@ check_module_name(struct check *check)
 	if (name == NULL)
 		refuse(check, "has no name: begin its struct with WEIR_ABI");
 	else if (strcmp(name, wanted) != 0)
-		refuse(check, "calls itself \"%.64s\", its file and symbol \"%s\": make all three the same, by WEIR_MODULE(%s) and WEIR_ABI",
+		refuse(check, "calls itself `%.64s`, its file and symbol `%s`: make all three the same, by WEIR_MODULE(%s) and WEIR_ABI",
 			name, wanted, wanted);
 }
 
@@ -170,7 +170,7 @@ check_options(struct check *check)
 
 	for (const struct weir_option *option = options; option != NULL && option->name != NULL; option++) {
 		if (!contract_is_name(option->name))
-			refuse(check, "has an option called \"%.64s\": a name is [a-z][a-z0-9_]*", option->name);
+			refuse(check, "has an option called `%.64s`: a name is [a-z][a-z0-9_]*", option->name);
 		else if (strcmp(option->name, "enable") == 0)
 			refuse(check, "has an option called enable: that one is Weir's own, for every module");
 		if (stands_twice(options, option))
@@ -201,7 +201,7 @@ check_metrics(struct check *check)
 
 	for (const struct weir_metric *metric = metrics; metric != NULL && metric->name != NULL; metric++) {
 		if (!contract_is_name(metric->name))
-			refuse(check, "has a metric called \"%.64s\": a name is [a-z][a-z0-9_]*", metric->name);
+			refuse(check, "has a metric called `%.64s`: a name is [a-z][a-z0-9_]*", metric->name);
 		else if (!metric->gauge && !ends_in(metric->name, "_total"))
 			refuse(check, "has the counter %s: the name of a counter ends in _total (or set gauge)", metric->name);
 		for (const struct weir_metric *other = metrics; other < metric; other++) {
@@ -218,7 +218,7 @@ check_variables(struct check *check)
 
 	for (const struct weir_variable *variable = variables; variable != NULL && variable->name != NULL; variable++) {
 		if (!contract_is_name(variable->name))
-			refuse(check, "has a variable called \"%.64s\": a name is [a-z][a-z0-9_]*", variable->name);
+			refuse(check, "has a variable called `%.64s`: a name is [a-z][a-z0-9_]*", variable->name);
 		if (variable->value == NULL)
 			refuse(check, "has the variable %s without a function", variable->name);
 		for (const struct weir_variable *other = variables; other < variable; other++) {
@@ -235,7 +235,7 @@ check_verbs(struct check *check)
 
 	for (const struct weir_verb *verb = verbs; verb != NULL && verb->name != NULL; verb++) {
 		if (!contract_is_name(verb->name))
-			refuse(check, "has a verb called \"%.64s\": a name is [a-z][a-z0-9_]*", verb->name);
+			refuse(check, "has a verb called `%.64s`: a name is [a-z][a-z0-9_]*", verb->name);
 		if (verb->run == NULL)
 			refuse(check, "has the verb %s without a function", verb->name);
 		for (const struct weir_verb *other = verbs; other < verb; other++) {

@@ -92,6 +92,7 @@ struct listen {
 
 struct generation {
 	uint64_t number;		/* 1, 2, … in this process */
+	const char *path;		/* of the configuration file */
 	struct arena arena;		/* all of it lies here */
 	struct config *config;
 	struct weir_settings settings;
@@ -101,6 +102,7 @@ struct generation {
 	size_t module_count;
 	const void **module_settings;	/* by slot: of the [module] sections */
 	void **module_states;		/* by slot: generation_size bytes each */
+	unsigned built;			/* slots below this one were built and will be dropped */
 	size_t request_size;		/* of the block of request states; and where each begins in it, by slot */
 	const uint32_t *request_states;
 	const struct option_owner *owners;	/* by slot: the modules' tables and defaults */

@@ -239,8 +239,8 @@ refuse_missing(const struct load *load)
 	if ((names = loader_names(load->modules, load->search.path, &arena)) != NULL)
 		nearest = report_nearest(load->origin.name, names);
 	refuse(load, "was not found: no %s.so in %s; %s%s%sinstall it, or name its folder by module_path or -M",
-		load->origin.name, folders, nearest != NULL ? "did you mean \"" : "", nearest != NULL ? nearest : "",
-		nearest != NULL ? "\"? Otherwise " : "");
+		load->origin.name, folders, nearest != NULL ? "did you mean `" : "", nearest != NULL ? nearest : "",
+		nearest != NULL ? "`? Otherwise " : "");
 	arena_free(&arena);
 }
 
@@ -354,7 +354,8 @@ load_file(struct load *load)
 	bool writable;
 
 	if ((wrong = object_inspect(load->origin.path, &load->identity, &writable)) != NULL) {
-		refuse(load, "cannot be loaded: %s is %s; a shared object is wanted, built with -shared", load->origin.path, wrong);
+		refuse(load, "cannot be loaded: %s: %s; a shared object is wanted, built with -shared, that this process may read",
+			load->origin.path, wrong);
 		return NULL;
 	}
 	if (refused != NULL && !object_same(&refused->identity, &load->identity)) {
@@ -407,7 +408,7 @@ loader_load(struct modules *modules, const char *name, const struct weir_list *p
 		return module;
 	}
 	if (!contract_is_name(name)) {
-		report_error(report, file, line, "\"%s\" cannot be a module's name: write a lower-case letter, "
+		report_error(report, file, line, "`%s` cannot be a module's name: write a lower-case letter, "
 			"then letters, digits and _, at most %d in all", name, CONTRACT_NAME_MOST);
 		return NULL;
 	}

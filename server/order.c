@@ -197,16 +197,17 @@ choose(const struct sort *sort)
 	return best;
 }
 
-/* One step of the cycle, "a before b (…)"; the operator's line, if it is one's, is where the error points. */
+/* One step of the cycle, "a before b (…)". The last of the operator's lines in it is where the error points. */
 static void
 print_step(const struct sort *sort, FILE *to, size_t first, size_t second, const struct order_line **line)
 {
 	const char *a = sort->modules[first]->name, *b = sort->modules[second]->name;
 	uint16_t who = sort->says[first * sort->count + second];
+	const struct order_line *own = who >= FROM_LINE ? &sort->lines[who - FROM_LINE] : NULL;
 
-	if (who >= FROM_LINE) {
-		*line = &sort->lines[who - FROM_LINE];
-		fprintf(to, "%s before %s (`order`, %s:%u)", a, b, (*line)->file, (*line)->line);
+	if (own != NULL) {
+		*line = *line == NULL || own > *line ? own : *line;
+		fprintf(to, "%s before %s (`order`, %s:%u)", a, b, own->file, own->line);
 	} else {
 		fprintf(to, "%s before %s (%s says so)", a, b, who == THE_FIRST ? a : b);
 	}

@@ -23,7 +23,7 @@ add_literal(struct compile *c, const char *text, size_t length)
 {
 	struct template_piece *last = c->count > 0 ? &c->pieces[c->count - 1] : NULL;
 
-	/* "a$$b" is one literal in three parts, each the continuation of the one before in the same copy. */
+	/* The "$" and the "b" of "a$$b" stand side by side in the copy: one literal. */
 	if (last != NULL && last->kind == TEMPLATE_LITERAL && last->text + last->length == text)
 		last->length += length;
 	else if (length > 0)
@@ -129,11 +129,11 @@ compile_dollar(struct compile *c, char *at)
 		return at + 2;
 	}
 	if (at[1] != '{') {
-		weir_build_error(c->build, "a $ stands alone at \"%.16s\": write ${NAME} for a variable, $$ for a dollar", at);
+		weir_build_error(c->build, "a $ stands alone at `%.16s`: write ${NAME} for a variable, $$ for a dollar", at);
 		return NULL;
 	}
 	if ((end = strchr(at, '}')) == NULL) {
-		weir_build_error(c->build, "\"%.32s\" has no closing }", at);
+		weir_build_error(c->build, "`%.32s` has no closing }", at);
 		return NULL;
 	}
 	*end = '\0';

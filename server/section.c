@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * section: from the [upstream], [route] and [listen] sections to their structs in a generation.
+ *
+ * A module's `check` and `needed` see settings only while nothing is wrong with them: a module must not have to
+ * fear a required option that is missing.
+ */
+#include "section.h"
+#include "chain.h"
+#include "config.h"
+#include "loader.h"
+#include "report.h"
+
+#include <string.h>
+
+/* The sections of one kind, one after another. */
+struct walk {
+	struct sections *sections;
+	struct config_section *at;
+	const char *kind;
+	bool used[LOADER_MODULES_MAX];		/* by slot: the section at hand has the module's hooks */
+
+	/* The last chain of a section without settings of its own, and what it was made for. */
+	bool has_plain;
+	bool plain_used[LOADER_MODULES_MAX];
+	struct chain plain;
+};
+
+bool
+section_sound(const struct sections *sections)
+{
+	return sections->build->report->errors == sections->errors && !sections->build->failed;
+}
+
+static struct config_section *
+find_kind(struct config_section *section, const char *kind)
+{
+	while (section != NULL && strcmp(section->kind, kind) != 0)
+		section = section->next;
+	return section;
+}
+
+static bool
+next_section(struct walk *walk)
+{
+	struct config_section *first = walk->at != NULL ? walk->at->next : walk->sections->build->generation->config->sections;
+
+	walk->at = find_kind(first, walk->kind);
+	return walk->at != NULL;
+}
+
+static size_t
+count_kind(const struct sections *sections, const char *kind)
+{
+	struct walk walk = { .sections = (struct sections *)(uintptr_t)sections, .kind = kind };
+	size_t count = 0;
+
+	while (next_section(&walk))
+		count++;
+	return count;
+}
+
+static void *
+take(struct sections *sections, size_t count, size_t size)
+{
+	void *memory = arena_array(&sections->build->generation->arena, count, size);
+
+	if (memory == NULL)
+		sections->build->failed = true;
+	return memory;
+}
+
+/* --- the core's options -------------------------------------------------------------------------------------- */
+
+/* The core's table for a kind of section becomes owners[0], with its defaults. */
+static bool
+own_core(struct sections *sections, const struct weir_option *options, size_t size)
+{
+	sections->build->module = NULL;
+	sections->owners[0] = (struct option_owner){ .options = options, .size = size };
+	return option_defaults(sections->build, &sections->owners[0]);
+}
+
+bool
+section_fill_core(struct sections *sections, const struct weir_option *options, size_t size, struct config_section *section, void *settings)
+{
+	if (!own_core(sections, options, size))
+		return false;
+	option_fill(sections->build, &sections->owners[0], section, settings);
+	return true;
+}
+
+void
+section_check_unused(struct sections *sections, const char *kind, const struct weir_option *options)
+{
+	struct walk walk = { .sections = sections, .kind = kind };
+	size_t modules = sections->build->generation->module_count;
+
+	sections->owners[0] = (struct option_owner){ .options = options };
+	while (next_section(&walk)) {
+		if (options != NULL)
+			option_check_section(sections->build, sections->owners, modules + 1, walk.at);
+		else
+			option_check_section(sections->build, sections->owners + 1, modules, walk.at);
+	}
+}
+
+/* --- the modules' options and hooks -------------------------------------------------------------------------- */
+
+/* The settings of one module for the section; whether they are its own and not the defaults. */
+static bool
+parse_module(struct walk *walk, unsigned slot, const void **settings)
+{
+	struct weir_build *build = walk->sections->build;
+	const struct option_owner *owner = &walk->sections->owners[1 + slot];
+	const struct module *module = build->generation->modules[slot];
+	unsigned errors = build->report->errors;
+	bool own;
+
+	build->module = module;
+	build->slot = slot;
+	*settings = option_parse(build, owner, walk->at, &own);
+	if (own && module->contract->check != NULL && *settings != NULL && build->report->errors == errors)
+		module->contract->check(build, (void *)(uintptr_t)*settings);
+	if (strcmp(walk->kind, "upstream") != 0)
+		walk->used[slot] = option_enabled(build, owner, walk->at) && option_complete(owner, walk->at);
+	build->module = NULL;
+	return own;
+}
+
+/* The settings of all modules by slot: an array of the section's own, or the generation's where it sets nothing. */
+static const void **
+parse_modules(struct walk *walk)
+{
+	struct generation *generation = walk->sections->build->generation;
+	const void *settings[LOADER_MODULES_MAX], **copy;
+	size_t size = generation->module_count * sizeof(*settings);
+	bool any = false;
+
+	for (unsigned slot = 0; slot < generation->module_count; slot++)
+		any |= parse_module(walk, slot, &settings[slot]);
+	if (!any)
+		return generation->module_settings;
+	if ((copy = take(walk->sections, generation->module_count, sizeof(*copy))) != NULL)
+		memcpy(copy, settings, size);
+	return copy;
+}
+
+static bool
+lay_chain(struct walk *walk, struct chain *chain, const void **settings, enum weir_phase begin)
+{
+	struct generation *generation = walk->sections->build->generation;
+	size_t size = generation->module_count * sizeof(*walk->used);
+	bool is_plain = settings == generation->module_settings;
+
+	if (!section_sound(walk->sections))
+		return true;
+	if (is_plain && walk->has_plain && memcmp(walk->used, walk->plain_used, size) == 0) {
+		*chain = walk->plain;
+		return true;
+	}
+	if (!chain_build(chain, generation, settings, walk->used, begin)) {
+		walk->sections->build->failed = true;
+		return false;
+	}
+	generation->hook_count += chain->first[WEIR_PHASES];
+	if (is_plain) {
+		walk->has_plain = true;
+		memcpy(walk->plain_used, walk->used, size);
+		walk->plain = *chain;
+	}
+	return true;
+}
+
+/* --- upstreams ----------------------------------------------------------------------------------------------- */
+
+bool
+section_name_upstreams(struct sections *sections)
+{
+	struct generation *generation = sections->build->generation;
+	size_t count = count_kind(sections, "upstream");
+	struct weir_upstream *upstreams = take(sections, count, sizeof(*upstreams));
+	struct walk walk = { .sections = sections, .kind = "upstream" };
+
+	generation->upstreams = take(sections, count, sizeof(struct weir_upstream *));
+	if (upstreams == NULL || generation->upstreams == NULL)
+		return false;
+	for (unsigned i = 0; next_section(&walk); i++) {
+		upstreams[i] = (struct weir_upstream){ .name = walk.at->name, .section = walk.at, .index = i };
+		generation->upstreams[i] = &upstreams[i];
+	}
+	generation->upstream_count = count;
+	return true;
+}
+
+static bool
+fill_servers(struct sections *sections, struct weir_upstream *upstream)
+{
+	const struct server_line *lines = upstream->settings.server.items;
+	size_t count = upstream->settings.server.count;
+
+	if ((upstream->servers = take(sections, count, sizeof(*upstream->servers))) == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		upstream->servers[i] = (struct weir_server){
+			.upstream = upstream,
+			.name = lines[i].name,
+			.address = lines[i].address,
+			.index = (unsigned)i,
+			.weight = (unsigned)lines[i].weight,
+			.backup = lines[i].backup,
+		};
+	upstream->server_count = count;
+	return true;
+}
+
+bool
+section_fill_upstreams(struct sections *sections)
+{
+	struct walk walk = { .sections = sections, .kind = "upstream" };
+	struct weir_upstream *upstream;
+
+	if (!own_core(sections, upstream_options, sizeof(struct upstream_settings)))
+		return false;
+	option_check_owners(sections->build, sections->owners, sections->build->generation->module_count + 1, walk.kind);
+	while (next_section(&walk)) {
+		upstream = sections->build->generation->upstreams[walk.at->index];
+		option_fill(sections->build, &sections->owners[0], walk.at, &upstream->settings);
+		if (!fill_servers(sections, upstream) || (upstream->module_settings = parse_modules(&walk)) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* --- routes and listeners ------------------------------------------------------------------------------------ */
+
+static bool
+fill_route(struct walk *walk, struct weir_route *route, unsigned index)
+{
+	*route = (struct weir_route){ .name = walk->at->name, .section = walk->at, .index = index };
+	option_fill(walk->sections->build, &walk->sections->owners[0], walk->at, &route->settings);
+	return (route->module_settings = parse_modules(walk)) != NULL &&
+		lay_chain(walk, &route->chain, route->module_settings, WEIR_PHASE_ROUTE);
+}
+
+bool
+section_fill_routes(struct sections *sections)
+{
+	struct generation *generation = sections->build->generation;
+	size_t count = count_kind(sections, "route");
+	struct weir_route *routes = take(sections, count, sizeof(*routes));
+	struct walk walk = { .sections = sections, .kind = "route" };
+
+	generation->routes = take(sections, count, sizeof(struct weir_route *));
+	if (routes == NULL || generation->routes == NULL || !own_core(sections, route_options, sizeof(struct route_settings)))
+		return false;
+	option_check_owners(sections->build, sections->owners, generation->module_count + 1, walk.kind);
+	for (unsigned i = 0; next_section(&walk); i++) {
+		generation->routes[i] = &routes[i];
+		if (!fill_route(&walk, &routes[i], i))
+			return false;
+	}
+	generation->route_count = count;
+	return true;
+}
+
+static bool
+same_address(const struct weir_address *a, const struct weir_address *b)
+{
+	return a->length > 0 && a->length == b->length && memcmp(&a->socket, &b->socket, a->length) == 0;
+}
+
+/* Two listeners with one address would share its clients by chance: the kernel allows it, we do not. */
+static void
+check_address(struct sections *sections, const struct listen *listen, size_t at)
+{
+	const struct weir_address *addresses = listen->settings.address.items, *others;
+	const struct generation *generation = sections->build->generation;
+
+	for (size_t i = 0; i <= listen->index; i++) {
+		const struct listen *other = &generation->listens[i];
+
+		others = other->settings.address.items;
+		for (size_t j = 0; j < (other == listen ? at : other->settings.address.count); j++) {
+			if (same_address(&addresses[at], &others[j]))
+				report_error(sections->build->report, listen->section->file, listen->section->line,
+					"[listen %s] has an address (its number %zu) that [listen %s] at %s:%u has already",
+					listen->name, at + 1, other->name, other->section->file, other->section->line);
+		}
+	}
+}
+
+static bool
+fill_listen(struct walk *walk, struct listen *listen, unsigned index)
+{
+	*listen = (struct listen){ .name = walk->at->name, .section = walk->at, .index = index };
+	option_fill(walk->sections->build, &walk->sections->owners[0], walk->at, &listen->settings);
+	for (size_t i = 0; i < listen->settings.address.count; i++)
+		check_address(walk->sections, listen, i);
+	return (listen->module_settings = parse_modules(walk)) != NULL &&
+		lay_chain(walk, &listen->chain, listen->module_settings, WEIR_PHASE_ACCEPT);
+}
+
+bool
+section_fill_listens(struct sections *sections)
+{
+	struct generation *generation = sections->build->generation;
+	size_t count = count_kind(sections, "listen");
+	struct walk walk = { .sections = sections, .kind = "listen" };
+
+	if ((generation->listens = take(sections, count, sizeof(*generation->listens))) == NULL ||
+	    !own_core(sections, listen_options, sizeof(struct listen_settings)))
+		return false;
+	option_check_owners(sections->build, sections->owners, generation->module_count + 1, walk.kind);
+	for (unsigned i = 0; next_section(&walk); i++) {
+		if (!fill_listen(&walk, &generation->listens[i], i))
+			return false;
+	}
+	generation->listen_count = count;
+	return true;
+}
