@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fake_exchange: the contract without a server, to test a module alone.
+ *
+ * It keeps one exchange with its connection, fields and settings in memory, reads options by the module's
+ * own table, and calls the module's hooks. It knows a few template variables only: ${method} ${scheme}
+ * ${host} ${path} ${query} ${target} ${request.NAME} ${response.NAME}. Every text that it hands out is a
+ * malloc of its own, so that a sanitizer sees what reads past its end. The test owns the fake and frees it
+ * with all in it.
+ */
+#ifndef WEIR_TESTS_FAKE_EXCHANGE_H
+#define WEIR_TESTS_FAKE_EXCHANGE_H
+
+#include <weir/module.h>
+
+#define FAKE_FIELDS 128
+
+struct fake_field {
+	const char *name, *value;
+};
+
+struct weir_exchange {
+	const struct weir_module *module;
+	void *settings, *state, *connection_state;	/* of the sizes that the module declares */
+
+	const char *method, *scheme, *authority, *host, *path, *query;
+	int version, response_version;
+	struct fake_field fields[3][FAKE_FIELDS];	/* by enum weir_message */
+	unsigned count[3];
+	struct sockaddr_storage client, peer;
+
+	int status, failure_status;
+	const char *type, *body, *failure;
+	size_t body_length;
+	bool refused;		/* a setter got something that the core would fail the request for */
+	bool framing;		/* a setter got a framing field */
+	int64_t metrics[16];
+
+	const char *error, *warning;	/* the last of the build */
+	void *memory;		/* everything, freed with the fake */
+};
+
+/* An exchange of this module with its options at their defaults: GET http://example.com/ from 192.0.2.1. */
+struct weir_exchange *fake_new(const struct weir_module *);
+void fake_free(struct weir_exchange **);
+
+/* Read one line, "NAME = VALUE", as the configuration would. NULL, or what is wrong with it. */
+const char *fake_option(struct weir_exchange *, const char *name, const char *value);
+/* Call the module's check. NULL, or what is wrong. */
+const char *fake_check(struct weir_exchange *);
+
+/* Who is connected: "192.0.2.1", "2001:db8::1" or "unix:". */
+void fake_peer(struct weir_exchange *, const char *address);
+void fake_target(struct weir_exchange *, const char *authority, const char *path, const char *query);
+
+/* A new request with the same settings on the same connection: no fields, no state. */
+void fake_next_request(struct weir_exchange *);
+
+/* Run the module's hook of a phase; WEIR_NEXT when it has none, or does not need it with these settings. */
+enum weir_verdict fake_run(struct weir_exchange *, enum weir_phase);
+
+/* Every field of that name as one text, joined by " | "; NULL when there is none. */
+const char *fake_fields(struct weir_exchange *, enum weir_message, const char *name);
+
+#endif
