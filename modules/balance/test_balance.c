@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scenes for balance's hooks against a fake core: where requests go, what failures do, when one is tried again,
+ * and that what is under way is counted exactly once.
+ */
+#include "fake.h"
+#include "table.h"
+
+#include <setjmp.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+extern const struct weir_module balance_LTX_weir_module;
+static const struct weir_module *const module = &balance_LTX_weir_module;
+
+enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS };	/* the module's metrics */
+
+/* A stage: an upstream, the settings, and the generation made of both. Servers are "a", "b", … */
+struct stage {
+	struct weir_upstream upstream;
+	struct balance_settings settings;
+	struct weir_build build;
+	struct balance_table table;
+};
+
+/* "a1 b1 c0 d1*": names of one letter, weights of one digit, backups with an asterisk. */
+static void
+set_servers(struct stage *stage, const char *servers)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h" };
+
+	stage->upstream = (struct weir_upstream){ .name = "origin" };
+	for (const char *at = servers; at[0] != '\0' && at[1] != '\0'; at += strcspn(at, " "), at += *at == ' ') {
+		struct weir_server *server = &stage->upstream.servers[stage->upstream.count];
+
+		*server = (struct weir_server){ &stage->upstream, names[at[0] - 'a'], (unsigned)stage->upstream.count,
+			(unsigned)(at[1] - '0'), at[2] == '*' };
+		stage->upstream.count++;
+	}
+}
+
+static void
+build_with(struct stage *stage, struct balance_table *previous)
+{
+	stage->build = (struct weir_build){ .upstream = &stage->upstream, .settings = &stage->settings };
+	stage->table = (struct balance_table){ 0 };
+	module->build(&stage->build, &stage->table, previous);
+	assert_int_equal(stage->build.errors, 0);
+}
+
+static struct stage *
+set_up(const char *servers, enum balance_policy policy)
+{
+	struct stage *stage = calloc(1, sizeof(*stage));
+
+	assert_non_null(stage);
+	memset(&world, 0, sizeof(world));
+	world.now = 100000;
+	set_servers(stage, servers);
+	stage->settings = (struct balance_settings){
+		.policy = (int)policy, .max_fails = 2, .fail_time = 1000, .retries = 2, .retry_budget = 100,
+		.retry_on = { .error = true, .timeout = true },
+	};
+	build_with(stage, NULL);
+	return stage;
+}
+
+static void
+unbuild(struct stage *stage)
+{
+	module->drop(&stage->table);
+	while (stage->build.pieces > 0)
+		free(stage->build.memory[--stage->build.pieces]);
+}
+
+static void
+tear_down(struct stage *stage)
+{
+	unbuild(stage);
+	free(stage);
+}
+
+/* --- a request ------------------------------------------------------------------------------------------ */
+
+struct request {
+	struct weir_exchange x;
+	alignas(max_align_t) char state[256];	/* the module's own */
+};
+
+static enum weir_verdict
+run(struct request *request, enum weir_phase phase)
+{
+	return module->hooks[phase](&request->x, NULL, request->state);
+}
+
+/* Ask for a peer; the name of the server, or "none". */
+static const char *
+begin(struct stage *stage, struct request *request)
+{
+	assert_true(module->request_size <= sizeof(request->state));
+	memset(request, 0, sizeof(*request));
+	request->x.generation = &stage->table;
+	request->x.upstream = &stage->upstream;
+	request->x.may_retry = true;
+	request->x.key = "key";
+	return run(request, WEIR_PHASE_PEER) == WEIR_NEXT ? request->x.server->name : "none";
+}
+
+/* The core starts each choice without a server. */
+static const char *
+begin_again(struct request *request)
+{
+	request->x.server = NULL;
+	return run(request, WEIR_PHASE_PEER) == WEIR_NEXT ? request->x.server->name : "none";
+}
+
+static enum weir_verdict
+break_off(struct request *request, enum weir_peer_failure failure)
+{
+	request->x.failure = failure;
+	return run(request, WEIR_PHASE_FAILED);
+}
+
+static enum weir_verdict
+answer(struct request *request, int status)
+{
+	request->x.status = status;
+	return run(request, WEIR_PHASE_UPSTREAM_RESPONSE);
+}
+
+static void
+end(struct request *request)
+{
+	assert_int_equal(run(request, WEIR_PHASE_LOG), WEIR_NEXT);
+}
+
+/* A whole request that is answered 200. */
+static const char *
+ask(struct stage *stage)
+{
+	struct request request;
+	const char *server = begin(stage, &request);
+
+	if (strcmp(server, "none") != 0)
+		assert_int_equal(answer(&request, 200), WEIR_NEXT);
+	end(&request);
+	return server;
+}
+
+/* Requests that fail at this server and are not tried again. */
+static void
+fail_at(struct stage *stage, const char *server, int times)
+{
+	for (int tries = 0; times > 0; tries++) {
+		struct request request;
+
+		assert_true(tries < 100);
+		if (strcmp(begin(stage, &request), server) == 0) {
+			request.x.may_retry = false;
+			assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_NEXT);
+			times--;
+		}
+		end(&request);
+	}
+}
+
+static unsigned
+active(const struct stage *stage)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < stage->table.member_count; i++)
+		for (unsigned thread = 0; thread < stage->table.threads; thread++)
+			sum += balance_active(&stage->table.members[i].record->loads[thread]);
+	return sum;
+}
+
+static void
+assert_asked(struct stage *stage, const char *expected)
+{
+	char asked[64] = "";
+
+	for (size_t i = 0; i < strlen(expected); i++)
+		strcat(asked, ask(stage));
+	assert_string_equal(asked, expected);
+}
+
+/* --- scenes --------------------------------------------------------------------------------------------- */
+
+static void
+each_policy_chooses_in_its_way(void **state)
+{
+	struct stage *stage = set_up("a2 b1", ROUND_ROBIN);
+	struct request first, second;
+	const char *always;
+
+	(void)state;
+	assert_asked(stage, "abaaba");
+	tear_down(stage);
+
+	stage = set_up("a1 b1", LEAST_CONNECTIONS);
+	assert_string_equal(begin(stage, &first), "a");
+	assert_asked(stage, "bbb");
+	end(&first);
+	tear_down(stage);
+
+	stage = set_up("a1 b1", TWO_CHOICES);
+	always = begin(stage, &first);
+	assert_string_not_equal(begin(stage, &second), always);
+	end(&first);
+	end(&second);
+	tear_down(stage);
+
+	stage = set_up("a1 b1 c1", HASH);
+	always = ask(stage);
+	for (int i = 0; i < 10; i++)
+		assert_string_equal(ask(stage), always);
+	tear_down(stage);
+
+	stage = set_up("a1 b0 c0", RANDOM);
+	assert_asked(stage, "aaaa");
+	tear_down(stage);
+}
+
+static void
+threads_begin_their_rounds_apart(void **state)
+{
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+	struct request request;
+
+	(void)state;
+	assert_string_equal(begin(stage, &request), "a");
+	end(&request);
+	memset(&request, 0, sizeof(request));
+	request.x = (struct weir_exchange){ .generation = &stage->table, .upstream = &stage->upstream, .thread = 1 };
+	assert_string_equal(begin_again(&request), "b");
+	end(&request);
+	tear_down(stage);
+}
+
+static void
+a_failed_request_is_tried_on_others_and_never_twice_on_one(void **state)
+{
+	struct stage *stage = set_up("a1 b1 c1 d1", ROUND_ROBIN);
+	struct request request;
+
+	(void)state;
+	assert_string_equal(begin(stage, &request), "a");
+	assert_int_equal(active(stage), 1);
+	assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_RETRY);
+	assert_int_equal(active(stage), 0);
+	assert_string_equal(begin_again(&request), "b");
+	assert_int_equal(break_off(&request, WEIR_PEER_TIMEOUT), WEIR_RETRY);
+	assert_string_equal(begin_again(&request), "c");
+	assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_NEXT);	/* two retries, no more */
+	end(&request);
+	end(&request);
+	assert_int_equal(active(stage), 0);
+	assert_int_equal(world.counts[RETRIES], 2);
+	assert_int_equal(world.counts[FAILURES], 3);
+	tear_down(stage);
+
+	stage = set_up("a1", ROUND_ROBIN);
+	begin(stage, &request);
+	assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_NEXT);	/* there is no other */
+	end(&request);
+	tear_down(stage);
+}
+
+static void
+what_is_not_safe_to_send_again_is_not(void **state)
+{
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+	struct request request;
+
+	(void)state;
+	begin(stage, &request);
+	request.x.may_retry = false;
+	assert_int_equal(break_off(&request, WEIR_PEER_CLOSED), WEIR_NEXT);
+	end(&request);
+	assert_int_equal(world.counts[RETRIES], 0);
+	tear_down(stage);
+}
+
+static void
+only_the_named_reasons_are_tried_again(void **state)
+{
+	struct stage *stage = set_up("a1 b1 c1", ROUND_ROBIN);
+	struct request request;
+
+	(void)state;
+	unbuild(stage);
+	memset(&stage->settings.retry_on, 0, sizeof(stage->settings.retry_on));
+	assert_null(balance_reasons_parse(&stage->build, " timeout  503 ", &stage->settings.retry_on));
+	build_with(stage, NULL);
+	begin(stage, &request);
+	assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_NEXT);
+	end(&request);
+	begin(stage, &request);
+	assert_int_equal(break_off(&request, WEIR_PEER_TIMEOUT), WEIR_RETRY);
+	begin_again(&request);
+	assert_int_equal(answer(&request, 503), WEIR_RETRY);
+	begin_again(&request);
+	assert_int_equal(answer(&request, 502), WEIR_NEXT);
+	end(&request);
+	assert_int_equal(active(stage), 0);
+	tear_down(stage);
+}
+
+static void
+reasons_are_words_and_statuses(void **state)
+{
+	static const char *const bad[] = { "errors", "50", "600", "200", "5xx", "error,timeout", "-502" };
+	struct weir_build build = { 0 };
+	struct balance_reasons reasons = { 0 };
+
+	(void)state;
+	assert_null(balance_reasons_parse(&build, "off", &reasons));
+	assert_false(reasons.error || reasons.timeout || balance_reasons_have(&reasons, 502));
+	assert_null(balance_reasons_parse(&build, "error 400 599", &reasons));
+	assert_true(reasons.error && balance_reasons_have(&reasons, 400) && balance_reasons_have(&reasons, 599));
+	assert_false(balance_reasons_have(&reasons, 0) || balance_reasons_have(&reasons, 600));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_non_null(balance_reasons_parse(&build, bad[i], &reasons));
+	while (build.pieces > 0)
+		free(build.memory[--build.pieces]);
+}
+
+static void
+the_budget_ends_a_storm(void **state)
+{
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+	struct request request;
+	int retried = 0;
+
+	(void)state;
+	unbuild(stage);
+	stage->settings.retry_budget = 10;
+	stage->settings.max_fails = 0;
+	build_with(stage, NULL);
+	for (int i = 0; i < 100; i++) {
+		begin(stage, &request);
+		retried += break_off(&request, WEIR_PEER_REFUSED) == WEIR_RETRY;
+		end(&request);
+	}
+	assert_int_equal(retried, 10 + BALANCE_BUDGET_FREE);
+	assert_int_equal(world.counts[DENIALS], 100 - retried);
+	tear_down(stage);
+}
+
+static void
+a_server_that_fails_is_out_until_a_probe_succeeds(void **state)
+{
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+	struct request probe;
+
+	(void)state;
+	fail_at(stage, "a", 2);
+	assert_int_equal(world.counts[OUTAGES], 1);
+	assert_asked(stage, "bbbb");
+	world.now += 1000;
+	while (strcmp(begin(stage, &probe), "a") != 0)
+		end(&probe);
+	assert_asked(stage, "bbbb");		/* while the probe is under way */
+	answer(&probe, 200);
+	end(&probe);
+	assert_non_null(strchr("ab", *ask(stage)));
+	assert_string_not_equal(ask(stage), ask(stage));
+	tear_down(stage);
+}
+
+static void
+backups_are_for_when_all_others_are_out(void **state)
+{
+	struct stage *stage = set_up("a1 b1*", ROUND_ROBIN);
+
+	(void)state;
+	assert_asked(stage, "aaa");
+	fail_at(stage, "a", 2);
+	assert_asked(stage, "bbb");
+	world.now += 1000;
+	assert_asked(stage, "aaa");		/* the first of these was the probe */
+	tear_down(stage);
+}
+
+static void
+when_all_are_out_all_are_tried(void **state)
+{
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+
+	(void)state;
+	fail_at(stage, "a", 2);
+	fail_at(stage, "b", 2);
+	assert_int_equal(world.counts[OPENINGS], 0);
+	assert_true(strcmp(ask(stage), "none") != 0);	/* it succeeds, so its server is in again */
+	assert_int_equal(world.counts[OPENINGS], 1);
+	ask(stage);
+	assert_int_equal(world.counts[OPENINGS], 1);
+	tear_down(stage);
+}
+
+static void
+a_drained_server_gets_nothing(void **state)
+{
+	struct stage *stage = set_up("a0 b1", LEAST_CONNECTIONS);
+
+	(void)state;
+	assert_asked(stage, "bbb");
+	tear_down(stage);
+	stage = set_up("a0", ROUND_ROBIN);
+	assert_string_equal(ask(stage), "none");
+	tear_down(stage);
+}
+
+static void
+a_pooled_connection_that_went_away_is_no_failure(void **state)
+{
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+	struct request request;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		begin(stage, &request);
+		request.x.reused = true;
+		break_off(&request, WEIR_PEER_CLOSED);
+		end(&request);
+	}
+	assert_int_equal(world.counts[FAILURES], 0);
+	assert_int_equal(world.counts[OUTAGES], 0);
+	tear_down(stage);
+}
+
+static void
+anothers_choice_is_kept_and_counted(void **state)
+{
+	struct stage *stage = set_up("a1 b1 c1", ROUND_ROBIN);
+	struct request request = { .x = { .generation = &stage->table, .upstream = &stage->upstream, .may_retry = true } };
+
+	(void)state;
+	request.x.server = &stage->upstream.servers[2];
+	assert_int_equal(run(&request, WEIR_PHASE_PEER), WEIR_NEXT);
+	assert_string_equal(request.x.server->name, "c");
+	assert_int_equal(active(stage), 1);
+	assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_RETRY);
+	assert_string_not_equal(begin_again(&request), "c");
+	end(&request);
+	tear_down(stage);
+}
+
+static void
+a_route_without_upstream_is_left_alone(void **state)
+{
+	struct stage *stage = set_up("a1", ROUND_ROBIN);
+	struct request request = { .x = { .generation = &stage->table } };
+
+	(void)state;
+	assert_int_equal(run(&request, WEIR_PHASE_PEER), WEIR_NEXT);
+	assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_NEXT);
+	assert_int_equal(answer(&request, 502), WEIR_NEXT);
+	end(&request);
+	tear_down(stage);
+}
+
+static void
+a_reload_forgets_neither_health_nor_load(void **state)
+{
+	struct stage *old = set_up("a1 b1 c1", LEAST_CONNECTIONS);
+	struct stage *new = calloc(1, sizeof(*new));
+	struct request request;
+
+	(void)state;
+	assert_non_null(new);
+	fail_at(old, "a", 2);
+	assert_string_equal(begin(old, &request), "b");
+	new->settings = old->settings;
+	set_servers(new, "d1 c1 b1 a1");
+	build_with(new, &old->table);
+	assert_int_equal(active(new), 1);
+	assert_asked(new, "dcdc");		/* a is out, b has a request */
+	answer(&request, 200);
+	end(&request);
+	tear_down(old);
+	assert_int_equal(active(new), 0);
+	assert_non_null(strchr("bcd", *ask(new)));
+	tear_down(new);
+}
+
+static void
+the_verb_shows_each_server(void **state)
+{
+	struct stage *stage = set_up("a1 b3* c0", ROUND_ROBIN);
+	const struct weir_verb *verb = &module->verbs[0];
+	struct request request;
+
+	(void)state;
+	fail_at(stage, "a", 2);
+	begin(stage, &request);
+	assert_string_equal(verb->name, "servers");
+	assert_true(verb->run(NULL, &stage->table, 1, (const char *[]){ "origin" }));
+	assert_string_equal(world.reply,
+		"upstream=origin server=a weight=1 role=primary state=out fails=2 active=0 requests=2 "
+		"upstream=origin server=b weight=3 role=backup state=in fails=0 active=1 requests=1 "
+		"upstream=origin server=c weight=0 role=primary state=drained fails=0 active=0 requests=0 ");
+	assert_false(verb->run(NULL, &stage->table, 1, (const char *[]){ "nobody" }));
+	end(&request);
+	tear_down(stage);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest scenes[] = {
+		cmocka_unit_test(each_policy_chooses_in_its_way),
+		cmocka_unit_test(threads_begin_their_rounds_apart),
+		cmocka_unit_test(a_failed_request_is_tried_on_others_and_never_twice_on_one),
+		cmocka_unit_test(what_is_not_safe_to_send_again_is_not),
+		cmocka_unit_test(only_the_named_reasons_are_tried_again),
+		cmocka_unit_test(reasons_are_words_and_statuses),
+		cmocka_unit_test(the_budget_ends_a_storm),
+		cmocka_unit_test(a_server_that_fails_is_out_until_a_probe_succeeds),
+		cmocka_unit_test(backups_are_for_when_all_others_are_out),
+		cmocka_unit_test(when_all_are_out_all_are_tried),
+		cmocka_unit_test(a_drained_server_gets_nothing),
+		cmocka_unit_test(a_pooled_connection_that_went_away_is_no_failure),
+		cmocka_unit_test(anothers_choice_is_kept_and_counted),
+		cmocka_unit_test(a_route_without_upstream_is_left_alone),
+		cmocka_unit_test(a_reload_forgets_neither_health_nor_load),
+		cmocka_unit_test(the_verb_shows_each_server),
+	};
+
+	return cmocka_run_group_tests(scenes, NULL, NULL);
+}
