@@ -26,9 +26,9 @@ AC_DEFUN([WEIR_COMPILER_FLAGS], [
 	AC_SUBST([HARDEN_CPPFLAGS])
 	AC_MSG_RESULT([done])
 
-	dnl A module is a shared object and nothing else; in a static build it is a part of the binary.
-	MODULE_LDFLAGS='$(HARDEN_LDFLAGS) -module -avoid-version'
-	AS_IF([test "$enable_shared" != no], [MODULE_LDFLAGS="$MODULE_LDFLAGS -shared"])
+	dnl A module is a shared object and nothing else; in a static build it is a part of the binary. Makefile.am adds -module.
+	AS_IF([test "$enable_shared" != no], [MODULE_LINK=-shared])
+	AC_SUBST([MODULE_LINK])
 	AC_SUBST([MODULE_LDFLAGS])
 ])
 

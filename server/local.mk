@@ -9,6 +9,7 @@ libweircore_a_SOURCES = \
 	server/arena.h \
 	server/buffer.c \
 	server/buffer.h \
+	server/build.c \
 	server/chain.c \
 	server/chain.h \
 	server/clock.c \
@@ -17,7 +18,13 @@ libweircore_a_SOURCES = \
 	server/contract.c \
 	server/contract.h \
 	server/counter.h \
+	server/dns.c \
+	server/dns.h \
+	server/generation.c \
 	server/generation.h \
+	server/generation_print.c \
+	server/hosts.c \
+	server/hosts.h \
 	server/http1.h \
 	server/http1_chunked.c \
 	server/http1_cursor.c \
@@ -38,6 +45,8 @@ libweircore_a_SOURCES = \
 	server/log.h \
 	server/message.c \
 	server/message.h \
+	server/name.c \
+	server/name.h \
 	server/object.c \
 	server/object.h \
 	server/offload.c \
@@ -54,13 +63,18 @@ libweircore_a_SOURCES = \
 	server/process.h \
 	server/report.c \
 	server/report.h \
+	server/resolver.c \
 	server/resolver.h \
 	server/search.c \
 	server/search.h \
+	server/section.c \
+	server/section.h \
 	server/settings.c \
 	server/settings.h \
 	server/slab.c \
 	server/slab.h \
+	server/slot.c \
+	server/slot.h \
 	server/status.c \
 	server/status.h \
 	server/target.c \

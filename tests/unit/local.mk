@@ -3,15 +3,24 @@
 # sorted. A test that makes calls fail adds its line at the end: tests_unit_NAME_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 
 UNIT_TESTS = \
+	tests/unit/test_address \
 	tests/unit/test_arena \
+	tests/unit/test_chain \
+	tests/unit/test_config \
+	tests/unit/test_generation \
 	tests/unit/test_http1_chunked \
 	tests/unit/test_http1_request \
 	tests/unit/test_http1_response \
 	tests/unit/test_http1_write \
 	tests/unit/test_inbox \
+	tests/unit/test_ini \
+	tests/unit/test_loader \
 	tests/unit/test_log \
 	tests/unit/test_message \
+	tests/unit/test_option \
+	tests/unit/test_report \
 	tests/unit/test_slab \
+	tests/unit/test_template \
 	tests/unit/test_text \
 	tests/unit/test_wheel
 
@@ -19,8 +28,35 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_config_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_generation_CPPFLAGS = $(FIXTURE_CPPFLAGS)
+tests_unit_test_generation_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+tests_unit_test_loader_CPPFLAGS = $(FIXTURE_CPPFLAGS)
+tests_unit_test_loader_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=connect
+tests_unit_test_report_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
-tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=connect
 
-EXTRA_DIST += tests/unit/http1_scenes.h
+# Modules with something wrong with them, which tests load from FIXTURES. One is linked with a library that is then taken away.
+FIXTURES = abi_major abi_minor alias dependent good malformed matcher nameless nosymbol probe renamed \
+	rival stumbler tomorrow too_large too_small unlinked
+FIXTURE_CPPFLAGS = $(AM_CPPFLAGS) -DFIXTURES='"$(abs_builddir)/tests/unit/modules"'
+FIXTURE_LINK = $(CC) -std=c11 $(MODULE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(SANITIZE_CFLAGS) -fPIC -shared
+check_DATA = $(FIXTURES:%=tests/unit/modules/%.so)
+
+tests/unit/modules/%.so: $(srcdir)/tests/unit/modules/%.c $(pkginclude_HEADERS)
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(FIXTURE_LINK) -fvisibility=hidden -o $@ $<
+tests/unit/modules/dependent.so: tests/unit/modules/dependent.c tests/unit/modules/vanished.c $(pkginclude_HEADERS)
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(FIXTURE_LINK) -o $(@D)/vanished.so $(srcdir)/tests/unit/modules/vanished.c
+	$(AM_V_at)$(FIXTURE_LINK) -fvisibility=hidden -o $@ $(srcdir)/tests/unit/modules/dependent.c -L$(@D) -l:vanished.so
+	$(AM_V_at)rm -f $(@D)/vanished.so
+
+CLEANFILES += tests/unit/modules/*.so
+EXTRA_DIST += $(FIXTURES:%=tests/unit/modules/%.c) tests/unit/modules/vanished.c
+
+UNIT_HELPERS = \
+	tests/unit/config_scenes.h \
+	tests/unit/http1_scenes.h \
+	tests/unit/said.h
+EXTRA_DIST += $(UNIT_HELPERS)
