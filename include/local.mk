@@ -2,6 +2,7 @@
 # The contract: installed as include/weir/.
 
 pkginclude_HEADERS = \
+	include/weir/api.h \
 	include/weir/build.h \
 	include/weir/exchange.h \
 	include/weir/module.h \

@@ -93,13 +93,13 @@ AC_DEFUN([WEIR_TEST_TOOLS], [
 	AC_SUBST([CPPCHECK], [cppcheck])
 ])
 
-dnl The ABI's number has one home, include/weir/module.h.
+dnl The ABI's number has one home, include/weir/api.h.
 AC_DEFUN([WEIR_READ_ABI], [
-	WEIR_ABI_MAJOR=`$SED -n 's/^#define WEIR_ABI_MAJOR //p' "$srcdir/include/weir/module.h"`
-	WEIR_ABI_MINOR=`$SED -n 's/^#define WEIR_ABI_MINOR //p' "$srcdir/include/weir/module.h"`
+	WEIR_ABI_MAJOR=`$SED -n 's/^#define WEIR_ABI_MAJOR //p' "$srcdir/include/weir/api.h"`
+	WEIR_ABI_MINOR=`$SED -n 's/^#define WEIR_ABI_MINOR //p' "$srcdir/include/weir/api.h"`
 	WEIR_ABI=$WEIR_ABI_MAJOR.$WEIR_ABI_MINOR
-	AS_CASE([$WEIR_ABI], [@<:@0-9@:>@*.@<:@0-9@:>@*], [], [AC_MSG_ERROR([no ABI number in include/weir/module.h])])
+	AS_CASE([$WEIR_ABI], [@<:@0-9@:>@*.@<:@0-9@:>@*], [], [AC_MSG_ERROR([no ABI number in include/weir/api.h])])
 	AC_SUBST([WEIR_ABI_MAJOR])
 	AC_SUBST([WEIR_ABI])
-	AC_SUBST([CONFIG_STATUS_DEPENDENCIES], ['$(top_srcdir)/include/weir/module.h'])
+	AC_SUBST([CONFIG_STATUS_DEPENDENCIES], ['$(top_srcdir)/include/weir/api.h'])
 ])

@@ -5,7 +5,9 @@
 #include "buffer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "slab.h"
 #include "thread.h"
@@ -58,4 +60,55 @@ buffer_settle(struct thread *t, struct buffer **b)
 	small->to += length;
 	buffer_free(b);
 	*b = small;
+}
+
+/* A large buffer with what *b holds, for reading behind it. */
+static struct buffer *
+enlarge(struct thread *t, const struct buffer *b)
+{
+	struct buffer *large = buffer_take(t, BUFFER_READ);
+
+	if (large != NULL) {
+		memcpy(large->to, b->from, buffer_length(b));
+		large->to += buffer_length(b);
+	}
+	return large;
+}
+
+static int
+why_nothing(ssize_t got)
+{
+	if (got == 0)
+		return BUFFER_END;
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? BUFFER_NOTHING : BUFFER_RESET;
+}
+
+int
+buffer_receive(struct thread *t, struct buffer **b, int fd)
+{
+	struct buffer *into = *b;
+	ssize_t got;
+
+	if (into == NULL)
+		into = buffer_take(t, BUFFER_READ);
+	else if (into->slab != &t->bodies || buffer_space(into) < BUFFER_SMALL)
+		into = enlarge(t, into);
+	if (into == NULL || buffer_space(into) == 0) {
+		if (into != *b)
+			buffer_free(&into);
+		return BUFFER_NO_MEMORY;
+	}
+	got = recv(fd, into->to, buffer_space(into), 0);
+	if (got <= 0) {
+		int why = why_nothing(got);
+
+		if (into != *b)
+			buffer_free(&into);
+		return why;
+	}
+	into->to += got;
+	if (*b != NULL && into != *b)
+		buffer_free(b);
+	*b = into;
+	return (int)got;
 }

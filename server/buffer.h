@@ -20,7 +20,8 @@ enum {
 	BUFFER_FRONT = 24,	/* for a chunk header: 16 digits and CRLF */
 	BUFFER_BACK = 16,	/* for CRLF and the last chunk */
 	BUFFER_SMALL = 16 * 1024,
-	BUFFER_LARGE = 256 * 1024
+	BUFFER_LARGE = 256 * 1024,
+	BUFFER_READ = BUFFER_LARGE - 256	/* what one recv asks for, and the longest head */
 };
 
 struct buffer {
@@ -40,6 +41,10 @@ void buffer_free(struct buffer **);
 /* Shrink: a large buffer with few bytes becomes a small one. For buffers that will be kept a while. Where there is no memory
  * it stays as it is. */
 void buffer_settle(struct thread *, struct buffer **);
+
+/* One recv behind what is in *b (NULL: into a new one). > 0: bytes; else *b is as it was and it says why. */
+enum { BUFFER_NOTHING = 0, BUFFER_END = -1, BUFFER_RESET = -2, BUFFER_NO_MEMORY = -3 };
+int buffer_receive(struct thread *, struct buffer **b, int fd);
 
 static inline size_t
 buffer_length(const struct buffer *b)

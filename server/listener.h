@@ -38,9 +38,13 @@ struct sockets {
 
 /*
  * Open what the generation listens on and is not open yet; mark what it no longer wants. False, with the report saying
- * which address and why, when one cannot be had; then nothing has changed. Inherited sockets (LISTEN_FDS) are taken over by address.
+ * which address and why, when one cannot be had; then nothing has changed.
  */
 bool sockets_open(struct sockets *, const struct generation *, struct report *);
+
+/* Offer sockets that were handed over (LISTEN_FDS): sockets_open uses them for the addresses that they are bound to. Each is closed
+ * where it is not a listening socket. */
+void sockets_inherit(struct sockets *, int first, unsigned count);
 
 /* Close the sets that the newest generation does not want; after every thread has taken that generation over. */
 void sockets_sweep(struct sockets *);
@@ -54,13 +58,18 @@ struct listener {
 	struct event *event;		/* NULL: no longer accepting */
 	struct event *pause;		/* waits out a lack of descriptors */
 	int fd;
+	bool starving;			/* said so in the log */
 	unsigned clients;		/* that came through it; it goes when it is closed and they are */
 };
 
 /* On the event thread: make the thread's listeners those of this generation. */
 void listener_update(struct thread *, const struct sockets *, const struct generation *);
 
-/* On the event thread: accept no more. */
+/* On the event thread: accept what has already connected, then no more. */
 void listener_close_all(struct thread *);
+void listener_free_all(struct thread *);
+
+/* A client that came through this listener has gone. */
+void listener_forget(struct listener *, const struct sockaddr *);
 
 #endif

@@ -5,21 +5,30 @@ noinst_LIBRARIES += libweircore.a
 libweircore_a_SOURCES = \
 	server/address.c \
 	server/address.h \
+	server/answer.c \
 	server/arena.c \
 	server/arena.h \
+	server/body.c \
+	server/body.h \
 	server/buffer.c \
 	server/buffer.h \
 	server/build.c \
 	server/chain.c \
 	server/chain.h \
+	server/client.c \
+	server/client.h \
 	server/clock.c \
 	server/config.c \
 	server/config.h \
 	server/contract.c \
 	server/contract.h \
 	server/counter.h \
+	server/dial.c \
+	server/dial.h \
 	server/dns.c \
 	server/dns.h \
+	server/exchange.c \
+	server/exchange.h \
 	server/generation.c \
 	server/generation.h \
 	server/generation_print.c \
@@ -38,6 +47,7 @@ libweircore_a_SOURCES = \
 	server/inbox.h \
 	server/ini.c \
 	server/ini.h \
+	server/listener.c \
 	server/listener.h \
 	server/loader.c \
 	server/loader.h \
@@ -60,7 +70,14 @@ libweircore_a_SOURCES = \
 	server/option_values.c \
 	server/order.c \
 	server/order.h \
+	server/origin.c \
+	server/outlet.c \
+	server/outlet.h \
+	server/peer.c \
+	server/pool.c \
+	server/pool.h \
 	server/process.h \
+	server/relay.c \
 	server/report.c \
 	server/report.h \
 	server/resolver.c \
@@ -75,6 +92,7 @@ libweircore_a_SOURCES = \
 	server/slab.h \
 	server/slot.c \
 	server/slot.h \
+	server/sockets.c \
 	server/status.c \
 	server/status.h \
 	server/target.c \
@@ -83,9 +101,16 @@ libweircore_a_SOURCES = \
 	server/template.h \
 	server/text.c \
 	server/text.h \
+	server/thread.c \
 	server/thread.h \
+	server/tunnel.c \
+	server/upstream.c \
+	server/upstream.h \
 	server/value.c \
 	server/value.h \
+	server/variable.c \
+	server/view.c \
+	server/wait.c \
 	server/wait.h \
 	server/wheel.c \
 	server/wheel.h

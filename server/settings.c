@@ -242,5 +242,7 @@ const struct weir_option route_options[] = {
 		.doc = "Bound of one whole exchange, from the head to the last byte; 0 for none." },
 	{ "upgrade", WEIR_BOOL, AT(upgrade), .initial = "yes",
 		.doc = "May a connection become a tunnel when the origin agrees (WebSocket)?" },
+	{ "tunnel_timeout", WEIR_DURATION, AT(tunnel_timeout), .initial = "1h", .min = 1000, .max = DAY,
+		.doc = "How long such a tunnel may stay without a byte either way." },
 	{ .name = NULL }
 };

@@ -67,6 +67,7 @@ struct route_settings {
 	int64_t body_grace;		/* before body_rate holds */
 	int64_t total_timeout;		/* of one exchange; 0: none */
 	bool upgrade;			/* may the connection become a tunnel (WebSocket)? */
+	int64_t tunnel_timeout;		/* without a byte either way */
 };
 
 extern const struct weir_option weir_options[], listen_options[], upstream_options[], route_options[];

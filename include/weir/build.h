@@ -6,6 +6,7 @@
 #ifndef WEIR_BUILD_H
 #define WEIR_BUILD_H
 
+#include <weir/api.h>
 #include <weir/option.h>
 
 struct weir_route;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/api.h>
 #include <weir/option.h>
 
 struct weir_exchange;

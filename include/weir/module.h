@@ -17,10 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_ABI_MAJOR 1
-#define WEIR_ABI_MINOR 0
-
-#define WEIR_API __attribute__((visibility("default")))
+#include <weir/api.h>
 
 struct weir_exchange;	/* one request and its response */
 struct weir_connection;	/* one client connection */

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client: the life of a client connection between and around its exchanges.
+ *
+ *	new -> head -> exchange -> idle -> head -> … -> (lingering) -> gone
+ *
+ * A head is parsed once it is whole; one that comes in pieces is kept in a small buffer meanwhile, under one deadline for
+ * the whole of it. A connection that we end while the client may still be sending lingers: the kernel would
+ * otherwise answer those bytes with a reset, which can destroy the response on its way.
+ */
+#include "client.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "buffer.h"
+#include "exchange.h"
+#include "generation.h"
+#include "http1.h"
+#include "listener.h"
+#include "pool.h"
+#include "thread.h"
+
+enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024 };
+
+static void readable(evutil_socket_t, short, void *);
+static void deadline_passed(struct deadline *);
+
+static struct weir_connection *
+of_deadline(struct deadline *d)
+{
+	return (struct weir_connection *)((char *)d - offsetof(struct weir_connection, deadline));
+}
+
+/* --- birth and death -------------------------------------------------------------------------------------------- */
+
+static void
+unlink_client(struct weir_connection *c)
+{
+	*c->link = c->next;
+	if (c->next != NULL)
+		c->next->link = c->link;
+	c->thread->client_count--;
+}
+
+static void
+destroy(struct weir_connection *c)
+{
+	struct thread *t = c->thread;
+	struct listener *l = c->listener;
+
+	assert(c->exchange == NULL);
+	if (c->running) {
+		c->gone = true;
+		return;
+	}
+	unlink_client(c);
+	client_want(c, false);
+	deadline_remove(&c->deadline);
+	close(c->fd);
+	buffer_free(&c->in);
+	for (unsigned i = 0; i < c->state_count; i++)
+		free(c->states[i]);
+	free(c->states);
+	listener_forget(l, &c->address.any);
+	free(c);
+	counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, -1);
+	pools_trim(t);
+	thread_check_drained(t);
+}
+
+void
+client_new(struct listener *l, int fd, const struct sockaddr *address)
+{
+	struct thread *t = l->thread;
+	struct weir_connection *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		close(fd);
+		listener_forget(l, address);
+		counter_add(&t->counters, COUNT_MEMORY_REFUSED, 1);
+		return;
+	}
+	c->thread = t;
+	c->listener = l;
+	c->fd = fd;
+	memcpy(&c->address, address, address->sa_family == AF_INET6 ? sizeof(c->address.in6)
+		: address->sa_family == AF_INET ? sizeof(c->address.in) : sizeof(c->address.any));
+	deadline_init(&c->deadline, deadline_passed);
+	c->link = &t->clients;
+	c->next = t->clients;
+	if (c->next != NULL)
+		c->next->link = &c->next;
+	t->clients = c;
+	t->client_count++;
+	counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, 1);
+	if (event_assign(&c->read, t->base, fd, EV_READ | EV_PERSIST, readable, c) != 0
+			|| !exchange_admit(c) || !client_want(c, true)) {
+		counter_add(&t->counters, COUNT_CLIENT_REFUSED, 1);
+		destroy(c);
+		return;
+	}
+	deadline_set(&c->deadline, &t->wheel, l->listen->settings.head_timeout);
+}
+
+bool
+client_want(struct weir_connection *c, bool wanted)
+{
+	if (c->reading == wanted)
+		return true;
+	if (wanted && event_add(&c->read, NULL) != 0)
+		return false;
+	if (!wanted)
+		event_del(&c->read);
+	c->reading = wanted;
+	return true;
+}
+
+void *
+client_state(struct weir_connection *c, const struct module *m)
+{
+	if (m->contract->connection_size == 0)
+		return NULL;
+	if (m->index >= c->state_count) {
+		void **states = realloc(c->states, (m->index + 1) * sizeof(*states));
+
+		if (states == NULL)
+			return NULL;
+		memset(states + c->state_count, 0, (m->index + 1 - c->state_count) * sizeof(*states));
+		c->states = states;
+		c->state_count = (uint16_t)(m->index + 1);
+	}
+	if (c->states[m->index] == NULL)
+		c->states[m->index] = calloc(1, m->contract->connection_size);
+	return c->states[m->index];
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static void
+reset(struct weir_connection *c)
+{
+	struct linger at_once = { 1, 0 };
+
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	destroy(c);
+}
+
+static void
+linger(struct weir_connection *c)
+{
+	buffer_free(&c->in);
+	if (c->eof || c->gone || shutdown(c->fd, SHUT_WR) != 0 || !client_want(c, true)) {
+		destroy(c);
+		return;
+	}
+	c->lingering = true;
+	c->seen = 0;
+	deadline_set(&c->deadline, &c->thread->wheel, LINGER_TIME);
+}
+
+/* Throw away what comes, until the client has closed too, or the bound. */
+static void
+linger_read(struct weir_connection *c)
+{
+	struct buffer *b = NULL;
+	int got = buffer_receive(c->thread, &b, c->fd);
+
+	buffer_free(&b);
+	if (got > 0)
+		c->seen += (uint32_t)got;
+	if ((got < 0) || c->seen > LINGER_BYTES)
+		destroy(c);
+}
+
+/* --- heads -------------------------------------------------------------------------------------------------------- */
+
+static struct http1_limits
+limits_of(const struct weir_connection *c)
+{
+	const struct listen_settings *s = &c->listener->listen->settings;
+
+	return (struct http1_limits){
+		.head_size = s->head_size < BUFFER_READ ? (uint32_t)s->head_size : BUFFER_READ,
+		.fields = (uint16_t)s->fields,
+		.target_length = (uint32_t)s->target_length,
+	};
+}
+
+/* Where the head ends, 0 while it is not whole: the first empty line that is not the very first. */
+static size_t
+find_head(const struct weir_connection *c)
+{
+	size_t from = c->seen > 3 ? c->seen - 3 : 0, length = buffer_length(c->in);
+	const char *end = memmem(c->in->from + from, length - from, "\r\n\r\n", 4);
+
+	return end == NULL ? 0 : (size_t)(end - c->in->from) + 4;
+}
+
+/* An unfinished head: is it bad already? Parsed only the first time; later it is only scanned for its end. */
+static int
+probe_head(struct weir_connection *c, const struct http1_limits *limits, const char **why)
+{
+	struct request request;
+	struct arena arena;
+	int result;
+
+	if (c->seen > 0 && buffer_length(c->in) < limits->head_size)
+		return 0;
+	arena_init(&arena, NULL, 64 * 1024);
+	result = http1_parse_request(&request, c->in->from, buffer_length(c->in), 0, limits, &arena, why);
+	arena_free(&arena);
+	return result;
+}
+
+/* Begin an exchange if a head is there. False: more bytes are needed. */
+static bool
+begin(struct weir_connection *c)
+{
+	struct http1_limits limits = limits_of(c);
+	size_t length = find_head(c);
+	const char *why = NULL;
+	int bad = 0;
+
+	if (length == 0) {
+		bad = probe_head(c, &limits, &why);
+		if (bad == 0) {
+			if (c->seen == 0)
+				deadline_set(&c->deadline, &c->thread->wheel, c->listener->listen->settings.head_timeout);
+			c->seen = (uint32_t)buffer_length(c->in);
+			return false;
+		}
+		assert(bad < 0);
+	}
+	c->seen = 0;
+	c->requests++;
+	deadline_clear(&c->deadline);
+	if (!exchange_open(c, length, &limits, -bad, why)) {
+		counter_add(&c->thread->counters, COUNT_MEMORY_REFUSED, 1);
+		reset(c);
+	}
+	return true;
+}
+
+/* Serve what has been received. A loop, so that a hundred pipelined requests do not nest a hundred calls deep. */
+static void
+run(struct weir_connection *c)
+{
+	if (c->running)
+		return;
+	c->running = true;
+	while (!c->gone && !c->lingering && c->exchange == NULL && c->in != NULL && begin(c))
+		;
+	c->running = false;
+	if (c->gone) {
+		destroy(c);
+		return;
+	}
+	if (c->in != NULL)
+		buffer_settle(c->thread, &c->in);
+	if (c->exchange == NULL && c->eof && !c->lingering)
+		destroy(c);
+}
+
+static void
+readable(evutil_socket_t fd, short what, void *argument)
+{
+	struct weir_connection *c = argument;
+	int got;
+
+	(void)what;
+	if (c->lingering) {
+		linger_read(c);
+		return;
+	}
+	if (c->exchange != NULL) {
+		exchange_client_readable(c->exchange);
+		return;
+	}
+	got = buffer_receive(c->thread, &c->in, fd);
+	if (got > 0)
+		run(c);
+	else if (got != BUFFER_NOTHING)
+		destroy(c);
+}
+
+void
+client_next(struct weir_connection *c, enum client_end end)
+{
+	struct thread *t = c->thread;
+	const struct listen *listen = c->listener->listen;
+
+	assert(c->exchange == NULL);
+	deadline_clear(&c->deadline);
+	if (end == CLIENT_RESET) {
+		reset(c);
+		return;
+	}
+	if (end == CLIENT_LINGER || (end == CLIENT_CLOSE && c->in != NULL)) {
+		linger(c);
+		return;
+	}
+	if (end == CLIENT_CLOSE || listen == NULL || (t->draining && c->in == NULL)) {
+		destroy(c);
+		return;
+	}
+	if (!c->eof && !client_want(c, true)) {
+		destroy(c);
+		return;
+	}
+	deadline_set(&c->deadline, &t->wheel, listen->settings.keepalive_timeout);
+	run(c);
+}
+
+static void
+deadline_passed(struct deadline *d)
+{
+	struct weir_connection *c = of_deadline(d);
+
+	if (c->exchange != NULL) {
+		exchange_client_deadline(c->exchange);
+		return;
+	}
+	if (c->in != NULL && !c->lingering && c->listener->listen != NULL) {
+		struct http1_limits limits = limits_of(c);
+
+		counter_add(&c->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
+		c->seen = 0;
+		c->running = true;
+		if (!exchange_open(c, 0, &limits, 408, "the head was not whole in time"))
+			c->gone = true;
+		c->running = false;
+		if (c->gone)
+			destroy(c);
+		return;
+	}
+	destroy(c);
+}
+
+/* --- many of them --------------------------------------------------------------------------------------------------- */
+
+void
+client_close_idle(struct thread *t)
+{
+	struct weir_connection *next;
+
+	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
+		next = c->next;
+		if (c->exchange == NULL && c->in == NULL && !c->lingering)
+			destroy(c);
+	}
+}
+
+void
+client_close_of(struct thread *t, const struct listener *l)
+{
+	struct weir_connection *next;
+
+	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
+		next = c->next;
+		if (c->listener == l && c->exchange == NULL)
+			destroy(c);
+	}
+}
+
+void
+client_close_all(struct thread *t)
+{
+	while (t->clients != NULL) {
+		struct weir_connection *c = t->clients;
+
+		if (c->exchange != NULL)
+			exchange_abort(c->exchange, "the server stops");	/* resets the client */
+		else
+			destroy(c);
+	}
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client: a connection from a client, in HTTP/1.
+ *
+ * It reads heads and begins an exchange for each; between two of them it is idle and owns no buffer. Its read event is added
+ * once and stays; when it fires while nobody wants bytes (a pipelined request, say) it is taken off until somebody does.
+ * One exchange at a time: pipelined requests wait in `in` and are answered in order. The client belongs to its thread;
+ * modules know it as struct weir_connection.
+ */
+#ifndef WEIR_SERVER_CLIENT_H
+#define WEIR_SERVER_CLIENT_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wheel.h"
+
+struct buffer;
+struct hook;
+struct listener;
+struct module;
+struct thread;
+struct weir_exchange;
+
+struct weir_connection {
+	struct event read;
+	struct deadline deadline;
+	struct weir_connection *next, **link;	/* among the thread's */
+	struct thread *thread;
+	struct listener *listener;
+	struct weir_exchange *exchange;		/* NULL: idle, or reading a head */
+	struct buffer *in;			/* received and not consumed; NULL: nothing */
+	const struct hook *hook;		/* the running one of the phases accept and handshake */
+	void **states;				/* of modules, by module index; made when first asked for */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} address;
+	int fd;
+	uint32_t requests;
+	uint32_t seen;				/* bytes of an unfinished head that were scanned */
+	uint16_t state_count;
+	bool reading;				/* the read event is added */
+	bool eof;				/* the client will send no more */
+	bool running;				/* client_run is at work further up the stack */
+	bool lingering;				/* we have closed; what still comes is thrown away */
+	bool gone;				/* to be freed when client_run ends */
+};
+
+/* On the event thread: a new client; takes the socket over in every case. */
+void client_new(struct listener *, int fd, const struct sockaddr *);
+
+/* The exchange is over and freed: what becomes of its client. */
+enum client_end {
+	CLIENT_KEEP,	/* read the next request */
+	CLIENT_CLOSE,	/* close */
+	CLIENT_LINGER,	/* close, but let the client take what was sent though it is still sending itself */
+	CLIENT_RESET	/* tell the client that what it got was cut off */
+};
+void client_next(struct weir_connection *, enum client_end);
+
+/* Have the read event on, or off. False when it cannot be had. */
+bool client_want(struct weir_connection *, bool wanted);
+
+void client_close_idle(struct thread *);	/* those without an exchange (drain) */
+void client_close_all(struct thread *);		/* every one, exchange and all (stop) */
+void client_close_of(struct thread *, const struct listener *);	/* idle ones of a listener that is gone */
+
+/* The module's struct for this connection; NULL without memory or when it declares none. */
+void *client_state(struct weir_connection *, const struct module *);
+
+#endif

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exchange: the phases of a request, in their order, with their verdicts.
+ *
+ * `advance` is the only place that runs hooks. It is a loop: each phase's hooks run until one gives a verdict that ends the
+ * phase; what comes next is the phase's own rule (`ended`). Where something must be awaited (a hook's wait, a connection, a
+ * socket) it returns, and whoever has waited enters the phase that follows. A call that arrives while the loop is
+ * at work further up the stack only leaves its phase for the loop to find, so nothing here recurses.
+ */
+#include "exchange.h"
+
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+#include "buffer.h"
+#include "chain.h"
+#include "dial.h"
+#include "listener.h"
+#include "log.h"
+#include "pool.h"
+
+#define MAY(V) (1u << WEIR_##V)
+#define ASK (MAY(NEXT) | MAY(DONE) | MAY(RESPOND) | MAY(WAIT) | MAY(FAIL))
+
+/* The verdicts that a phase allows. */
+static const uint8_t allowed[WEIR_PHASES] = {
+	[WEIR_PHASE_REQUEST] = ASK,
+	[WEIR_PHASE_ROUTE] = ASK,
+	[WEIR_PHASE_ACCESS] = ASK,
+	[WEIR_PHASE_CACHE] = ASK,
+	[WEIR_PHASE_PEER] = ASK,
+	[WEIR_PHASE_CONNECTED] = MAY(NEXT) | MAY(DONE) | MAY(RETRY) | MAY(WAIT) | MAY(FAIL),
+	[WEIR_PHASE_FAILED] = MAY(NEXT) | MAY(DONE) | MAY(RETRY) | MAY(RESPOND) | MAY(FAIL),
+	[WEIR_PHASE_UPSTREAM_REQUEST] = ASK,
+	[WEIR_PHASE_UPSTREAM_RESPONSE] = ASK | MAY(RETRY),
+	[WEIR_PHASE_STORE] = MAY(NEXT) | MAY(DONE) | MAY(FAIL),
+	[WEIR_PHASE_RESPONSE] = MAY(NEXT) | MAY(DONE) | MAY(WAIT) | MAY(FAIL),
+	[WEIR_PHASE_ERROR] = MAY(NEXT) | MAY(DONE) | MAY(RESPOND),
+	[WEIR_PHASE_LOG] = MAY(NEXT) | MAY(DONE),
+};
+
+/* --- the rules: which phase follows ---------------------------------------------------------------------------------- */
+
+/* What a failure becomes: the phase error, once; then the plain page; and a cut where the response has begun. */
+enum weir_phase
+exchange_fail(struct weir_exchange *x, int status, const char *cause)
+{
+	if (x->failure == NULL)
+		x->failure = cause;
+	if (x->failure_status == 0)
+		x->failure_status = status;
+	origin_drop(x);
+	if (x->head_sent) {
+		exchange_abort(x, cause);
+		return WEIR_PHASES;
+	}
+	if (x->failed) {
+		answer_error(x);
+		return answer_begin(x);
+	}
+	x->failed = true;
+	x->responded = false;
+	return WEIR_PHASE_ERROR;
+}
+
+/* The status of a failure that nobody named. */
+static int
+default_status(enum weir_phase phase)
+{
+	switch (phase) {
+	case WEIR_PHASE_ACCESS:
+		return 403;
+	case WEIR_PHASE_PEER:
+	case WEIR_PHASE_CONNECTED:
+	case WEIR_PHASE_FAILED:
+	case WEIR_PHASE_UPSTREAM_RESPONSE:
+		return 502;
+	default:
+		return 500;
+	}
+}
+
+static enum weir_phase
+routed(struct weir_exchange *x)
+{
+	const struct route_settings *s;
+
+	if (x->route == NULL)
+		return exchange_fail(x, 404, "no route matches");
+	x->chain = &x->route->chain;
+	s = &x->route->settings;
+	x->upstream_section = s->upstream;
+	if (s->body_size > 0 && x->upload.in == FRAMING_LENGTH && x->upload.left > s->body_size) {
+		counter_add(&x->thread->counters, COUNT_LIMITED, 1);
+		return exchange_fail(x, 413, "the request's body is larger than body_size");
+	}
+	if (s->total_timeout > 0)
+		relay_watch_total(x);
+	return WEIR_PHASE_ACCESS;
+}
+
+static enum weir_phase
+missed(struct weir_exchange *x)
+{
+	if (x->upstream_section == NULL)
+		return exchange_fail(x, 404, "the route has no upstream, and no module answers");
+	return WEIR_PHASE_PEER;
+}
+
+static enum weir_phase
+unconnected(struct weir_exchange *x)
+{
+	return exchange_fail(x, x->peer_failure == WEIR_PEER_TIMEOUT ? 504 : 502, x->failure);
+}
+
+/* What follows a phase whose hooks had nothing against it. */
+static enum weir_phase
+ended(struct weir_exchange *x)
+{
+	switch (x->phase) {
+	case WEIR_PHASE_REQUEST:
+		return WEIR_PHASE_ROUTE;
+	case WEIR_PHASE_ROUTE:
+		return routed(x);
+	case WEIR_PHASE_ACCESS:
+		return WEIR_PHASE_CACHE;
+	case WEIR_PHASE_CACHE:
+		return missed(x);
+	case WEIR_PHASE_PEER:
+		return origin_connect(x);
+	case WEIR_PHASE_CONNECTED:
+		return origin_prepare(x) ? WEIR_PHASE_UPSTREAM_REQUEST : exchange_fail(x, 503, "no memory for the request");
+	case WEIR_PHASE_FAILED:
+		return unconnected(x);
+	case WEIR_PHASE_UPSTREAM_REQUEST:
+		return origin_send(x);
+	case WEIR_PHASE_UPSTREAM_RESPONSE:
+		return x->response.status == 101 ? WEIR_PHASE_RESPONSE : WEIR_PHASE_STORE;
+	case WEIR_PHASE_STORE:
+		return WEIR_PHASE_RESPONSE;
+	case WEIR_PHASE_ERROR:
+		answer_error(x);
+		return WEIR_PHASE_RESPONSE;
+	case WEIR_PHASE_RESPONSE:
+		return answer_begin(x);
+	default:
+		return WEIR_PHASES;
+	}
+}
+
+static enum weir_phase
+retry(struct weir_exchange *x)
+{
+	if (!origin_may_retry(x))
+		return exchange_fail(x, 502, "the request may not be sent again");
+	origin_drop(x);
+	x->responded = false;
+	counter_add(&x->thread->counters, COUNT_UPSTREAM_RETRIED, 1);
+	return WEIR_PHASE_PEER;
+}
+
+static enum weir_phase
+respond(struct weir_exchange *x)
+{
+	if (!x->responded)
+		return exchange_fail(x, 500, "a module said RESPOND and set no response");
+	origin_drop(x);
+	return WEIR_PHASE_RESPONSE;
+}
+
+/* A rewrite after routing: the route, and who may use it, must be found again. */
+static enum weir_phase
+reroute(struct weir_exchange *x)
+{
+	x->rewritten = false;
+	if (++x->rewrites > REWRITES_MAX)
+		return exchange_fail(x, 500, "the request was rewritten too often");
+	x->route = NULL;
+	x->chain = &x->listen->chain;
+	return WEIR_PHASE_ROUTE;
+}
+
+/* Act on the verdict that ended a phase; WEIR_NEXT stands for the last hook's. */
+static enum weir_phase
+conclude(struct weir_exchange *x, enum weir_verdict verdict)
+{
+	if (x->refused_memory && x->phase != WEIR_PHASE_LOG) {
+		x->refused_memory = false;
+		counter_add(&x->thread->counters, COUNT_MEMORY_REFUSED, 1);
+		return exchange_fail(x, 503, "no memory");
+	}
+	if (x->refused_value && x->phase != WEIR_PHASE_LOG) {
+		x->refused_value = false;
+		return exchange_fail(x, 500, x->failure);
+	}
+	switch (verdict) {
+	case WEIR_RESPOND:
+		return respond(x);
+	case WEIR_RETRY:
+		return retry(x);
+	case WEIR_FAIL:
+		return exchange_fail(x, default_status(x->phase), "a module failed the request");
+	default:
+		if (x->rewritten && (x->phase == WEIR_PHASE_ACCESS || x->phase == WEIR_PHASE_CACHE))
+			return reroute(x);
+		x->rewritten = false;
+		return ended(x);
+	}
+}
+
+void
+exchange_leave_wait(struct weir_exchange *x)
+{
+	struct wait *w = x->wait;
+
+	x->wait = NULL;
+	if (w != NULL)
+		wait_cancel(w);
+}
+
+/* --- the loop ---------------------------------------------------------------------------------------------------------- */
+
+static enum weir_verdict
+check(struct weir_exchange *x, enum weir_verdict verdict)
+{
+	if ((unsigned)verdict <= WEIR_FAIL && (allowed[x->phase] & (1u << verdict)) != 0
+			&& (verdict == WEIR_WAIT) == (x->wait != NULL))
+		return verdict;
+	exchange_leave_wait(x);
+	counter_add(&x->thread->counters, COUNT_VERDICT_REFUSED, 1);
+	weir_log(WEIR_LOG_ERROR, "module %s returned a verdict that phase %s does not allow: the request fails",
+		x->hook->module->name, chain_phase_name(x->phase));
+	return x->phase == WEIR_PHASE_LOG ? WEIR_NEXT : x->phase == WEIR_PHASE_ERROR ? WEIR_DONE : WEIR_FAIL;
+}
+
+/* Run the hooks from x->next on; the verdict that ends the phase, or WEIR_WAIT. */
+static enum weir_verdict
+run_hooks(struct weir_exchange *x)
+{
+	while (x->next < x->chain->first[x->phase + 1]) {
+		const struct hook *hook = x->hook = &x->chain->hooks[x->next++];
+		enum weir_verdict verdict = hook->call(x, hook->settings, x->states + hook->state);
+
+		if (verdict != WEIR_NEXT || x->wait != NULL)
+			verdict = check(x, verdict);
+		if (verdict != WEIR_NEXT || x->refused_memory || x->refused_value)
+			return verdict;
+	}
+	return WEIR_NEXT;
+}
+
+static void finish(struct weir_exchange *);
+
+static void
+begin_phase(struct weir_exchange *x, enum weir_phase phase)
+{
+	x->phase = phase;
+	x->next = x->chain->first[phase];
+	if (phase == WEIR_PHASE_PEER)
+		origin_reset_peer(x);
+}
+
+/* Run phases until something must be awaited. `verdict` is what the waiting hook's resume brought, WEIR_NEXT otherwise. */
+static void
+advance(struct weir_exchange *x, enum weir_verdict verdict)
+{
+	enum weir_phase phase;
+
+	assert(!x->running);
+	x->running = true;
+	for (;;) {
+		if (verdict == WEIR_NEXT)
+			verdict = run_hooks(x);
+		if (verdict == WEIR_WAIT)
+			break;
+		if (x->phase == WEIR_PHASE_LOG) {
+			finish(x);
+			return;
+		}
+		phase = conclude(x, verdict);
+		if (phase == WEIR_PHASES)
+			break;
+		begin_phase(x, phase);
+		verdict = WEIR_NEXT;
+	}
+	if (x->closing) {
+		x->closing = false;
+		begin_phase(x, WEIR_PHASE_LOG);
+		run_hooks(x);
+		finish(x);
+		return;
+	}
+	x->running = false;
+}
+
+void
+exchange_enter(struct weir_exchange *x, enum weir_phase phase)
+{
+	begin_phase(x, phase);
+	advance(x, WEIR_NEXT);
+}
+
+void
+exchange_go(struct weir_exchange *x, enum weir_phase phase)
+{
+	if (phase != WEIR_PHASES)
+		exchange_enter(x, phase);
+}
+
+/* --- waits ---------------------------------------------------------------------------------------------------------------- */
+
+bool
+exchange_is_waiting(const struct weir_exchange *x)
+{
+	return x->wait != NULL;
+}
+
+void
+exchange_wait(struct weir_exchange *x, struct wait *w)
+{
+	x->wait = w;
+}
+
+void
+exchange_resume(struct weir_exchange *x, enum weir_verdict verdict)
+{
+	x->wait = NULL;
+	if (verdict == WEIR_WAIT)
+		verdict = WEIR_FAIL;
+	advance(x, check(x, verdict));
+}
+
+void
+exchange_wait_expired(struct weir_exchange *x, enum weir_verdict late)
+{
+	if (x->failure == NULL)
+		x->failure = "a module's answer came too late";
+	if (x->phase == WEIR_PHASE_ACCESS && late != WEIR_RESPOND)
+		late = WEIR_FAIL;	/* a guard that cannot decide refuses */
+	exchange_resume(x, late);
+}
+
+/* --- beginning -------------------------------------------------------------------------------------------------------------- */
+
+uint64_t
+exchange_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+bool
+exchange_admit(struct weir_connection *c)
+{
+	const struct chain *chain = &c->listener->listen->chain;
+
+	for (unsigned i = chain->first[WEIR_PHASE_ACCEPT]; i < chain->first[WEIR_PHASE_HANDSHAKE + 1]; i++) {
+		const struct hook *hook = &chain->hooks[i];
+		void *state = client_state(c, hook->module);
+
+		if (state == NULL && hook->module->contract->connection_size > 0)
+			return false;
+		c->hook = hook;
+		switch (hook->connection(c, hook->settings, state)) {
+		case WEIR_NEXT:
+			break;
+		case WEIR_DONE:	/* leave this phase */
+			if (i < chain->first[WEIR_PHASE_HANDSHAKE])
+				i = chain->first[WEIR_PHASE_HANDSHAKE] - 1u;
+			else
+				return true;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct weir_exchange *
+create(struct weir_connection *c, const struct http1_limits *limits)
+{
+	struct thread *t = c->thread;
+	struct weir_exchange *x = slab_take(&t->exchanges);
+
+	if (x == NULL)
+		return NULL;
+	memset(x, 0, sizeof(*x));
+	x->thread = t;
+	x->client = c;
+	x->hold = thread_hold(t);
+	x->generation = x->hold->generation;
+	x->listen = c->listener->listen;
+	x->chain = &x->listen->chain;
+	x->limits = *limits;
+	x->phase = WEIR_PHASES;
+	x->scheme = "http";
+	x->begun = exchange_clock();
+	memcpy(&x->address, &c->address, sizeof(x->address));
+	outlet_init(&x->out);
+	arena_init_with(&x->arena, &t->exchanges, EXCHANGE_MEMORY, x->room, EXCHANGE_SIZE - sizeof(*x));
+	request_init(&x->request, &x->arena);
+	response_init(&x->response, &x->arena);
+	if (x->generation->request_size > 0) {
+		x->states = arena_zalloc(&x->arena, x->generation->request_size);
+		if (x->states == NULL) {
+			thread_release(t, x->hold);
+			arena_free(&x->arena);
+			slab_put(&t->exchanges, x);
+			return NULL;
+		}
+	}
+	c->exchange = x;
+	counter_add(&t->counters, COUNT_REQUESTS, 1);
+	counter_add(&t->counters, COUNT_REQUESTS_ACTIVE, 1);
+	return x;
+}
+
+/* Move the head into the arena, where it stays while buffers come and go, and parse it there. 0, or minus the status to answer. */
+static int
+parse(struct weir_exchange *x, size_t length, const char **why)
+{
+	struct buffer *in = x->client->in;
+	char *head = arena_alloc(&x->arena, length);
+	int used;
+
+	*why = "no memory";
+	if (head == NULL)
+		return -503;
+	memcpy(head, in->from, length);
+	used = http1_parse_request(&x->request, head, length, 0, &x->limits, &x->arena, why);
+	if (used < 0)
+		return used;
+	if ((size_t)used != length) {
+		*why = "the head's end is ambiguous";
+		request_init(&x->request, &x->arena);
+		return -400;
+	}
+	in->from += length;
+	if (in->from == in->to)
+		buffer_free(&x->client->in);
+	return 0;
+}
+
+static void
+refuse(struct weir_exchange *x, int status, const char *why)
+{
+	struct thread *t = x->thread;
+
+	counter_add(&t->counters, status == 414 || status == 431 ? COUNT_LIMITED : COUNT_REQUESTS_MALFORMED, 1);
+	x->keep = false;
+	body_init(&x->upload, FRAMING_NONE, 0, FRAMING_NONE);
+	exchange_go(x, exchange_fail(x, status, why));
+}
+
+bool
+exchange_open(struct weir_connection *c, size_t length, const struct http1_limits *limits, int status, const char *why)
+{
+	struct weir_exchange *x = create(c, limits);
+
+	if (x == NULL)
+		return false;
+	if (status == 0)
+		status = -parse(x, length, &why);
+	if (status != 0) {
+		refuse(x, status, why);
+		return true;
+	}
+	x->keep = x->request.keep_alive && !x->thread->draining
+		&& (x->listen->settings.keepalive_requests == 0 || c->requests < x->listen->settings.keepalive_requests);
+	body_init(&x->upload, x->request.framing, x->request.length, x->request.framing);
+	x->replayable = true;
+	exchange_enter(x, WEIR_PHASE_REQUEST);
+	return true;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+count_status(struct weir_exchange *x)
+{
+	static const enum counter by_class[] = { COUNT_RESPONSES_2XX, COUNT_RESPONSES_2XX, COUNT_RESPONSES_2XX,
+		COUNT_RESPONSES_3XX, COUNT_RESPONSES_4XX, COUNT_RESPONSES_5XX };
+	int class = x->response.status / 100;
+
+	if (x->head_sent && class >= 1 && class <= 5)
+		counter_add(&x->thread->counters, by_class[class], 1);
+	counter_add(&x->thread->counters, COUNT_BYTES_RECEIVED, (int64_t)x->upload.bytes);
+	counter_add(&x->thread->counters, COUNT_BYTES_SENT, (int64_t)x->download.bytes);
+	counter_add(&x->thread->counters, COUNT_REQUESTS_ACTIVE, -1);
+}
+
+/* Everything is said and logged: free it, and let the client go on. */
+static void
+finish(struct weir_exchange *x)
+{
+	struct weir_connection *c = x->client;
+	struct thread *t = x->thread;
+	enum client_end end = x->end;
+	struct hold *hold = x->hold;
+
+	count_status(x);
+	origin_drop(x);
+	exchange_want_write(x, false);
+	outlet_free(&x->out);
+	c->exchange = NULL;
+	arena_free(&x->arena);
+	slab_put(&t->exchanges, x);
+	thread_release(t, hold);
+	client_next(c, end);
+}
+
+void
+exchange_close(struct weir_exchange *x, enum client_end end)
+{
+	assert(!x->logged);
+	x->logged = true;
+	x->end = end;
+	exchange_leave_wait(x);
+	origin_release(x);
+	if (x->running) {	/* the loop sees it when it is back */
+		x->closing = true;
+		return;
+	}
+	exchange_enter(x, WEIR_PHASE_LOG);
+}
+
+void
+exchange_abort(struct weir_exchange *x, const char *cause)
+{
+	if (x->failure == NULL)
+		x->failure = cause;
+	origin_drop(x);
+	if (!x->logged)
+		exchange_close(x, CLIENT_RESET);
+}

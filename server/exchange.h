@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exchange: one request and its response, from the head's first byte to the log.
+ *
+ * The exchange runs the phases (exchange.c) and stands between two connections: its client's, and the one to an origin
+ * that it may get (origin.c). Bodies flow through it both ways (relay.c); the response to the client is begun in answer.c.
+ * It owns an arena, in which all that belongs to the request dies with it, the connection to the origin while it uses that, and
+ * what is queued for the client. It holds a generation. It belongs to the client's thread, like all it touches.
+ *
+ * Functions that may end the exchange return the phase to go on with, or WEIR_PHASES when there is nothing to do but to wait
+ * for an event; the exchange may be gone then, so that a caller returns at once. Those that events call hand it to exchange_go.
+ */
+#ifndef WEIR_SERVER_EXCHANGE_H
+#define WEIR_SERVER_EXCHANGE_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/module.h>
+
+#include "arena.h"
+#include "body.h"
+#include "client.h"
+#include "generation.h"
+#include "http1.h"
+#include "message.h"
+#include "outlet.h"
+#include "thread.h"
+#include "upstream.h"
+#include "wait.h"
+
+enum {
+	EXCHANGE_SIZE = 8 * 1024,	/* with the first part of its arena */
+	EXCHANGE_MEMORY = 2 * 1024 * 1024,	/* bound of the arena */
+	REPLAY_SIZE = 16 * 1024,	/* a request body up to this can be sent again */
+	TRIED_MAX = 16,			/* servers that are remembered */
+	REWRITES_MAX = 10,
+	INTERIM_MAX = 16		/* 1xx responses of one exchange */
+};
+
+/* What the client's side of the exchange waits for. */
+enum exchange_stage {
+	STAGE_PHASES,	/* hooks run, or wait; a connection is being made */
+	STAGE_HEAD,	/* the request is sent; the response's head is awaited */
+	STAGE_BODY,	/* the response goes to the client */
+	STAGE_DRAIN,	/* the response is sent; the rest of the request's body is thrown away */
+	STAGE_TUNNEL	/* after 101: bytes, both ways */
+};
+
+struct weir_exchange {
+	struct thread *thread;
+	struct weir_connection *client;
+	struct hold *hold;
+	const struct generation *generation;
+	const struct listen *listen;
+	const struct weir_route *route;
+	const struct chain *chain;
+	struct arena arena;
+	char *states;			/* of modules, generation->request_size bytes */
+
+	/* the phases */
+	const struct hook *hook;	/* the running or waiting one; whose it is, is who calls the accessors */
+	struct wait *wait;
+	enum weir_phase phase;
+	uint16_t next;			/* index of the hook to run next */
+	uint8_t rewrites;
+	bool running;			/* advance is at work further up the stack */
+	bool rewritten;			/* route and access must run again */
+	bool refused_memory;		/* a hook found none: answer 503 */
+	bool refused_value;		/* a hook set something malformed: answer failure_status */
+	bool failed;			/* the phase error has been entered */
+	bool responded;			/* a response is set */
+	bool logged, closing;		/* exchange_close was called; its log phase is still to run */
+	enum client_end end;
+
+	/* the client's side */
+	struct request request;
+	struct http1_limits limits;
+	enum exchange_stage stage;
+	struct body upload;		/* its body, towards the origin */
+	struct outlet out;
+	struct event write;
+	bool write_ready, writing;	/* `write` is assigned; added */
+	bool keep;			/* the connection may serve another request */
+	bool head_sent;			/* of the final response */
+	bool upload_changes, download_changes;	/* a module changes lengths */
+	const char *scheme;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} address;			/* the client's, as a trusted module may have set it */
+
+	/* the origin's side */
+	const struct weir_upstream *upstream_section;
+	const struct weir_server *server;
+	struct weir_peer peer;
+	struct dial *dial;
+	struct upstream *upstream;
+	struct request sent;		/* the request as the origin gets it */
+	const struct weir_server *tried[TRIED_MAX];
+	unsigned tried_count, attempts;
+	enum weir_peer_failure peer_failure;
+	int peer_error;
+	bool reused, redialled;
+	bool upload_broken;		/* the origin takes no more of it */
+	bool sent_any;			/* of this request, something has gone to an origin */
+	uint8_t interims;
+	char *replay;			/* what was sent of the body, for sending it again */
+	uint32_t replay_length, replay_room;
+	bool replayable;
+
+	/* the response */
+	struct response response;
+	struct body download;
+	const char *protocol;		/* that the origin switched to (101) */
+	const char *memory;		/* a body from memory, and what is left of it */
+	size_t memory_left;
+	int response_version;		/* of the origin's; 0: it is ours */
+
+	/* what is counted */
+	const char *failure, *id;
+	int failure_status;
+	uint64_t begun;			/* nanoseconds, monotonic */
+	uint64_t rate_mark;		/* body bytes at the last look at the rate */
+	int64_t rate_time;
+
+	char room[];			/* the arena's first part */
+};
+
+/* --- life (exchange.c) ------------------------------------------------------------------------------------------------ */
+
+/* A connection may be served: runs the accept phase. */
+bool exchange_admit(struct weir_connection *);
+
+/* Begin: the client has a whole head of `length` bytes in c->in, or `status` is the error to answer. False without memory. */
+bool exchange_open(struct weir_connection *, size_t length, const struct http1_limits *, int status, const char *why);
+
+/* Enter a phase and go on as far as possible; may end the exchange. exchange_go does so unless the phase is WEIR_PHASES. */
+void exchange_enter(struct weir_exchange *, enum weir_phase);
+void exchange_go(struct weir_exchange *, enum weir_phase);
+
+/* It went wrong: this status is to be answered (unless a hook named another), or, once the response has begun, cut off. */
+enum weir_phase exchange_fail(struct weir_exchange *, int status, const char *cause);
+
+/* The client is gone, or must be told that its response is cut off: log and end. Ends the exchange and the client. */
+void exchange_abort(struct weir_exchange *, const char *cause);
+
+/* The response is sent, or cut off: log, free, and let the client go on as told. Ends the exchange. */
+void exchange_close(struct weir_exchange *, enum client_end);
+
+/* Nanoseconds of a clock that never goes back. */
+uint64_t exchange_clock(void);
+
+static inline struct thread *
+exchange_thread(struct weir_exchange *x)
+{
+	return x->thread;
+}
+
+/* --- waits (exchange.c) --------------------------------------------------------------------------------------------------- */
+
+bool exchange_is_waiting(const struct weir_exchange *);
+void exchange_wait(struct weir_exchange *, struct wait *);
+void exchange_leave_wait(struct weir_exchange *);	/* ends a wait under way, calling its cancel */
+void exchange_resume(struct weir_exchange *, enum weir_verdict);
+void exchange_wait_expired(struct weir_exchange *, enum weir_verdict late);
+
+/* --- the origin's side (origin.c) --------------------------------------------------------------------------------------- */
+
+/* After the phase peer: get a connection. */
+enum weir_phase origin_connect(struct weir_exchange *);
+
+/* Make the request that the origin will see: before the phase upstream_request. False: it cannot be (see failure). */
+bool origin_prepare(struct weir_exchange *);
+
+/* Send it, and wait for the response. */
+enum weir_phase origin_send(struct weir_exchange *);
+
+/* Give the connection up: to the pool if it can serve another request, else closed; or closed in any case. */
+void origin_release(struct weir_exchange *);
+void origin_drop(struct weir_exchange *);
+
+/* May the request be sent (again)? */
+bool origin_may_retry(const struct weir_exchange *);
+
+/* The peer as the route's upstream has it: at the beginning of the phase peer. */
+void origin_reset_peer(struct weir_exchange *);
+
+/* The connection has broken before a response's head came. */
+enum weir_phase origin_lost(struct weir_exchange *, enum weir_peer_failure, const char *cause);
+
+/* What dials and connections report. */
+void exchange_connected(struct weir_exchange *);
+void exchange_unconnected(struct weir_exchange *);
+void exchange_upstream_readable(struct weir_exchange *);
+void exchange_upstream_writable(struct weir_exchange *);
+void exchange_upstream_deadline(struct weir_exchange *);
+
+/* --- bodies (relay.c) ------------------------------------------------------------------------------------------------------ */
+
+/* As far as possible: client to origin; origin or memory to client; client to nowhere. */
+enum weir_phase relay_upload(struct weir_exchange *);
+enum weir_phase relay_download(struct weir_exchange *);
+enum weir_phase relay_drain(struct weir_exchange *);
+
+
+/* Send a head (in t->scratch; length 0: none) and a chain of buffers, through hooks and framing; with `last`, the body's end. The buffers are
+ * taken over. OUTLET_BROKEN too when a hook fails (x->failure then says so). */
+enum outlet_result relay_send(struct weir_exchange *, enum weir_phase, size_t length, struct buffer *content, bool last);
+
+/* Take what has been received of the upload: *content is NULL where there is none. 0, or the status to answer (x->failure says why). */
+int relay_take_upload(struct weir_exchange *, struct buffer **content);
+
+/* From now on the client must keep to the route's minimum rate. */
+void relay_watch_rate(struct weir_exchange *);
+void relay_watch_total(struct weir_exchange *);	/* and to its total_timeout */
+
+/* After what happened to the client's outlet: wait for it to be writable, or no longer. */
+bool exchange_want_write(struct weir_exchange *, bool wanted);
+
+/* What the client's connection reports. */
+void exchange_client_readable(struct weir_exchange *);
+void exchange_client_deadline(struct weir_exchange *);
+
+/* --- after 101 (tunnel.c) ---------------------------------------------------------------------------------------------------- */
+
+enum weir_phase tunnel_begin(struct weir_exchange *);
+enum weir_phase tunnel_relay(struct weir_exchange *);
+
+/* --- the response (answer.c) ------------------------------------------------------------------------------------------------- */
+
+/* Set a response from memory, dropping what was set before. */
+void answer_set(struct weir_exchange *, int status, const char *type, const char *body, size_t length);
+void answer_error(struct weir_exchange *);	/* a plain page for failure_status */
+
+/* After the phase response: send the head and begin the body. */
+enum weir_phase answer_begin(struct weir_exchange *);
+
+/* Pass an interim response (1xx) on. False: the client is gone. */
+bool answer_interim(struct weir_exchange *, struct response *);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outlet: one send where one will do, and a queue for the rest.
+ */
+#include "outlet.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "buffer.h"
+#include "thread.h"
+
+enum { SMALL_BODY = 8 * 1024, VECTORS = 16 };
+
+void
+outlet_init(struct outlet *o)
+{
+	o->first = NULL;
+	o->last = &o->first;
+	o->queued = 0;
+}
+
+void
+outlet_free(struct outlet *o)
+{
+	while (o->first != NULL) {
+		struct buffer *b = o->first;
+
+		o->first = b->next;
+		buffer_free(&b);
+	}
+	outlet_init(o);
+}
+
+static void
+append(struct outlet *o, struct buffer **b)
+{
+	(*b)->next = NULL;
+	*o->last = *b;
+	o->last = &(*b)->next;
+	o->queued += buffer_length(*b);
+	*b = NULL;
+}
+
+/* Keep a copy of bytes that lie in memory of others. */
+static bool
+append_copy(struct outlet *o, struct thread *t, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		struct buffer *b = buffer_take(t, length < BUFFER_LARGE / 2 ? length : BUFFER_LARGE / 2);
+		size_t part;
+
+		if (b == NULL)
+			return false;
+		part = length < buffer_space(b) ? length : buffer_space(b);
+		memcpy(b->to, bytes, part);
+		b->to += part;
+		bytes += part;
+		length -= part;
+		append(o, &b);
+	}
+	return true;
+}
+
+/* What sendmsg took; 0 when the socket is full, -1 when it is broken. */
+static ssize_t
+send_vector(int fd, struct iovec *vector, size_t count)
+{
+	struct msghdr message = { .msg_iov = vector, .msg_iovlen = count };
+	ssize_t sent;
+
+	do
+		sent = count == 1 ? send(fd, vector->iov_base, vector->iov_len, MSG_NOSIGNAL)
+			: sendmsg(fd, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	return sent;
+}
+
+static enum outlet_result
+keep(struct outlet *o, struct thread *t, const char *head, size_t length, struct buffer **body)
+{
+	bool kept = append_copy(o, t, head, length);
+
+	if (kept && body != NULL && buffer_length(*body) > 0) {
+		buffer_settle(t, body);
+		append(o, body);
+	}
+	if (body != NULL)
+		buffer_free(body);
+	return kept ? OUTLET_QUEUED : OUTLET_BROKEN;
+}
+
+enum outlet_result
+outlet_send(struct outlet *o, struct thread *t, int fd, const char *head, size_t length, struct buffer **body)
+{
+	size_t rest = body == NULL ? 0 : buffer_length(*body);
+	struct iovec vector[2];
+	size_t count = 0;
+	ssize_t sent;
+
+	if (o->queued > 0)
+		return keep(o, t, head, length, body);
+	if (head == t->scratch && rest > 0 && rest <= SMALL_BODY && length + rest <= SCRATCH_SIZE) {
+		memcpy(t->scratch + length, (*body)->from, rest);
+		length += rest;
+		buffer_free(body);
+		rest = 0;
+	}
+	if (length > 0)
+		vector[count++] = (struct iovec){ (void *)head, length };
+	if (rest > 0)
+		vector[count++] = (struct iovec){ (*body)->from, rest };
+	sent = count == 0 ? 0 : send_vector(fd, vector, count);
+	if (sent == (ssize_t)(length + rest) || sent < 0) {
+		if (body != NULL)
+			buffer_free(body);
+		return sent < 0 ? OUTLET_BROKEN : OUTLET_SENT;
+	}
+	if ((size_t)sent >= length) {
+		(*body)->from += (size_t)sent - length;
+		return keep(o, t, NULL, 0, body);
+	}
+	return keep(o, t, head + sent, length - (size_t)sent, body);
+}
+
+/* Take `sent` bytes off the front of the queue. */
+static void
+consume(struct outlet *o, size_t sent)
+{
+	o->queued -= sent;
+	while (o->first != NULL && sent >= buffer_length(o->first)) {
+		struct buffer *b = o->first;
+
+		sent -= buffer_length(b);
+		o->first = b->next;
+		buffer_free(&b);
+	}
+	if (o->first == NULL)
+		o->last = &o->first;
+	else
+		o->first->from += sent;
+}
+
+enum outlet_result
+outlet_flush(struct outlet *o, int fd)
+{
+	while (o->first != NULL) {
+		struct iovec vector[VECTORS];
+		size_t count = 0, length = 0;
+		ssize_t sent;
+
+		for (struct buffer *b = o->first; b != NULL && count < VECTORS; b = b->next) {
+			vector[count++] = (struct iovec){ b->from, buffer_length(b) };
+			length += buffer_length(b);
+		}
+		sent = send_vector(fd, vector, count);
+		if (sent < 0)
+			return OUTLET_BROKEN;
+		consume(o, (size_t)sent);
+		if ((size_t)sent < length)
+			return OUTLET_QUEUED;
+	}
+	return OUTLET_SENT;
+}

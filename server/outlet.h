@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outlet: what still has to be written to a socket.
+ *
+ * Bytes go to the kernel at once; only what it does not take is kept, by reference where it lies in a buffer, and that is
+ * what stops the flow behind it. An outlet owns the buffers that are queued in it.
+ */
+#ifndef WEIR_SERVER_OUTLET_H
+#define WEIR_SERVER_OUTLET_H
+
+#include <stddef.h>
+
+struct buffer;
+struct thread;
+
+struct outlet {
+	struct buffer *first, **last;
+	size_t queued;
+};
+
+enum outlet_result {
+	OUTLET_SENT,	/* the kernel has it all */
+	OUTLET_QUEUED,	/* some is kept: wait until the socket can be written, then outlet_flush */
+	OUTLET_BROKEN	/* the other side is gone, or there is no memory to keep it */
+};
+
+void outlet_init(struct outlet *);
+void outlet_free(struct outlet *);
+
+/* Send a head and then a buffer. The head lies in t->scratch (so that a small body can be put behind it) or elsewhere;
+ * length 0: none. The buffer is taken over in every case and *body becomes NULL; body may be NULL. */
+enum outlet_result outlet_send(struct outlet *, struct thread *, int fd, const char *head, size_t length, struct buffer **body);
+
+/* Send what is queued. */
+enum outlet_result outlet_flush(struct outlet *, int fd);
+
+#endif

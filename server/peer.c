@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * peer: the origin's side of an exchange as modules see it (weir/peer.h).
+ */
+#include "exchange.h"
+
+struct weir_peer *
+weir_peer(struct weir_exchange *x)
+{
+	return &x->peer;
+}
+
+const struct weir_upstream *
+weir_upstream(struct weir_exchange *x)
+{
+	return x->upstream_section;
+}
+
+const void *
+weir_upstream_settings(struct weir_exchange *x)
+{
+	if (x->upstream_section == NULL)
+		return x->generation->module_settings[x->hook->slot];
+	return x->upstream_section->module_settings[x->hook->slot];
+}
+
+void
+weir_choose_upstream(struct weir_exchange *x, const struct weir_upstream *upstream)
+{
+	if (x->phase > WEIR_PHASE_PEER)
+		return;
+	x->upstream_section = upstream;
+	if (x->phase == WEIR_PHASE_PEER)
+		origin_reset_peer(x);
+}
+
+void
+weir_choose_server(struct weir_exchange *x, const struct weir_server *server)
+{
+	if (x->phase != WEIR_PHASE_PEER)
+		return;
+	x->server = server;
+	x->peer.address = server->address;
+	if (x->tried_count < TRIED_MAX && !weir_server_was_tried(x, server))
+		x->tried[x->tried_count++] = server;
+}
+
+const struct weir_server *
+weir_server(struct weir_exchange *x)
+{
+	return x->server;
+}
+
+bool
+weir_server_was_tried(struct weir_exchange *x, const struct weir_server *server)
+{
+	for (unsigned i = 0; i < x->tried_count; i++)
+		if (x->tried[i] == server)
+			return true;
+	return false;
+}
+
+unsigned
+weir_attempts(struct weir_exchange *x)
+{
+	return x->attempts;
+}
+
+bool
+weir_may_retry(struct weir_exchange *x)
+{
+	return origin_may_retry(x);
+}
+
+enum weir_peer_failure
+weir_peer_failure(struct weir_exchange *x)
+{
+	return x->peer_failure;
+}
+
+bool
+weir_peer_reused(struct weir_exchange *x)
+{
+	return x->reused;
+}

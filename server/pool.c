@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool: idle upstream connections, by thread, and the shelf between threads.
+ *
+ * A thread's need is the largest number of connections to that peer that it has used at once lately, and never more than it
+ * has clients. So the connections of all threads together stay about as many as one process-wide pool would have, and
+ * the lock of the shelf is touched only when a thread has too many or too few.
+ */
+#include "pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "settings.h"
+#include "thread.h"
+#include "upstream.h"
+
+enum { BUCKETS = 256, POOLS_MAX = 4096, SHELF_MAX = 1024, NEED_PERIOD = 1000, SWEEP_PERIOD = 2000 };
+
+/* What identifies a connection; shared by pools of several threads and by what is on the shelf. */
+struct key {
+	_Atomic unsigned references;
+	uint64_t hash;
+	struct weir_address address, bind;
+	const char *host;		/* NULL or behind the struct, as the addresses' hosts */
+};
+
+TAILQ_HEAD(upstream_list, upstream);
+
+struct pool {
+	struct pool *next;		/* in its bucket */
+	struct pools *pools;
+	struct key *key;
+	struct upstream_list idle;
+	unsigned idle_count, busy;
+	unsigned peak, last_peak;	/* of busy, in this period and the one before */
+	int64_t period;			/* when this one ends */
+};
+
+struct pools {
+	struct thread *thread;
+	struct pool *buckets[BUCKETS];
+	struct upstream_list idle;	/* of all pools, oldest first */
+	unsigned pool_count, idle_count;
+	struct deadline sweep;		/* of the shelf, while this thread has put something there */
+};
+
+struct shelved {
+	struct shelved *next;
+	struct key *key;
+	int fd;
+	uint32_t requests;
+	int64_t expires;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct shelved *buckets[BUCKETS];
+	unsigned count;
+} shelf = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* --- keys ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+mix(uint64_t hash, const void *bytes, size_t length)
+{
+	const unsigned char *byte = bytes;
+	uint64_t word;
+
+	for (; length >= 8; length -= 8, byte += 8) {
+		memcpy(&word, byte, 8);
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 32;
+	}
+	for (; length > 0; length--, byte++)
+		hash = (hash ^ *byte) * 0x100000001b3u;
+	return hash;
+}
+
+static uint64_t
+hash_address(uint64_t hash, const struct weir_address *a)
+{
+	if (a->length > 0)
+		return mix(hash, &a->socket, a->length);
+	if (a->host == NULL)
+		return hash;
+	return mix(hash, a->host, strlen(a->host)) + a->port;
+}
+
+static uint64_t
+hash_peer(const struct weir_peer *peer)
+{
+	uint64_t hash = hash_address(hash_address(0, &peer->address), &peer->bind);
+
+	return peer->host == NULL ? hash : mix(hash, peer->host, strlen(peer->host));
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_address(const struct weir_address *a, const struct weir_address *b)
+{
+	if (a->length != b->length)
+		return false;
+	if (a->length > 0)
+		return memcmp(&a->socket, &b->socket, a->length) == 0;
+	return a->port == b->port && same_text(a->host, b->host);
+}
+
+/* Field by field; the timeouts are no part of who the peer is. */
+static bool
+key_fits(const struct key *key, uint64_t hash, const struct weir_peer *peer)
+{
+	return key->hash == hash && same_address(&key->address, &peer->address)
+		&& same_address(&key->bind, &peer->bind) && same_text(key->host, peer->host);
+}
+
+static const char *
+store_text(char **at, const char *text)
+{
+	char *copy = *at;
+
+	if (text == NULL)
+		return NULL;
+	strcpy(copy, text);
+	*at += strlen(text) + 1;
+	return copy;
+}
+
+static size_t
+text_size(const char *text)
+{
+	return text == NULL ? 0 : strlen(text) + 1;
+}
+
+static struct key *
+key_new(const struct weir_peer *peer, uint64_t hash)
+{
+	struct key *key = malloc(sizeof(*key) + text_size(peer->address.host) + text_size(peer->bind.host) + text_size(peer->host));
+	char *at = (char *)(key + 1);
+
+	if (key == NULL)
+		return NULL;
+	atomic_init(&key->references, 1);
+	key->hash = hash;
+	key->address = peer->address;
+	key->bind = peer->bind;
+	key->address.host = store_text(&at, peer->address.host);
+	key->bind.host = store_text(&at, peer->bind.host);
+	key->host = store_text(&at, peer->host);
+	return key;
+}
+
+static struct key *
+key_share(struct key *key)
+{
+	atomic_fetch_add_explicit(&key->references, 1, memory_order_relaxed);
+	return key;
+}
+
+static void
+key_drop(struct key *key)
+{
+	if (atomic_fetch_sub_explicit(&key->references, 1, memory_order_acq_rel) == 1)
+		free(key);
+}
+
+/* --- the shelf ------------------------------------------------------------------------------------------------------ */
+
+static void
+discard(struct shelved *s)
+{
+	close(s->fd);
+	key_drop(s->key);
+	free(s);
+}
+
+/* Unlink what has expired from one bucket; the lock is held. */
+static struct shelved *
+expire(struct shelved **link, int64_t now)
+{
+	struct shelved *expired = NULL;
+
+	while (*link != NULL) {
+		struct shelved *s = *link;
+
+		if (s->expires > now) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
+		s->next = expired;
+		expired = s;
+		shelf.count--;
+	}
+	return expired;
+}
+
+static void
+sweep(struct deadline *d)
+{
+	struct pools *pools = (struct pools *)((char *)d - offsetof(struct pools, sweep));
+	int64_t now = wheel_clock();
+	bool more;
+
+	deadline_clear(&pools->sweep);
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		struct shelved *expired;
+
+		pthread_mutex_lock(&shelf.lock);
+		expired = expire(&shelf.buckets[i], now);
+		pthread_mutex_unlock(&shelf.lock);
+		while (expired != NULL) {
+			struct shelved *s = expired;
+
+			expired = s->next;
+			discard(s);
+		}
+	}
+	pthread_mutex_lock(&shelf.lock);
+	more = shelf.count > 0;
+	pthread_mutex_unlock(&shelf.lock);
+	if (more)
+		deadline_set(&pools->sweep, &pools->thread->wheel, SWEEP_PERIOD);
+}
+
+/* Hand an idle connection to whoever needs it. Taken over in every case. */
+static void
+shelve(struct upstream *u)
+{
+	struct pools *pools = u->pool->pools;
+	struct shelved *s = malloc(sizeof(*s));
+	bool put = false;
+
+	if (s == NULL) {
+		upstream_close(&u);
+		return;
+	}
+	upstream_want_read(u, false);
+	s->key = key_share(u->pool->key);
+	s->requests = u->requests;
+	s->expires = u->deadline.at;
+	s->fd = u->fd;
+	u->fd = -1;
+	upstream_close(&u);
+	pthread_mutex_lock(&shelf.lock);
+	if (shelf.count < SHELF_MAX) {
+		struct shelved **bucket = &shelf.buckets[s->key->hash % BUCKETS];
+
+		s->next = *bucket;
+		*bucket = s;
+		shelf.count++;
+		put = true;
+	}
+	pthread_mutex_unlock(&shelf.lock);
+	if (!put)
+		discard(s);
+	else if (pools->sweep.at == INT64_MAX)
+		deadline_set(&pools->sweep, &pools->thread->wheel, SWEEP_PERIOD);
+}
+
+static bool
+same_key(const struct key *a, const struct key *b)
+{
+	return a == b || (a->hash == b->hash && same_address(&a->address, &b->address)
+		&& same_address(&a->bind, &b->bind) && same_text(a->host, b->host));
+}
+
+static struct shelved *
+unshelve(const struct key *key)
+{
+	struct shelved **link, *s = NULL;
+
+	pthread_mutex_lock(&shelf.lock);
+	for (link = &shelf.buckets[key->hash % BUCKETS]; *link != NULL; link = &(*link)->next)
+		if (same_key((*link)->key, key)) {
+			s = *link;
+			*link = s->next;
+			shelf.count--;
+			break;
+		}
+	pthread_mutex_unlock(&shelf.lock);
+	return s;
+}
+
+static struct upstream *
+take_shelved(struct pool *pool)
+{
+	struct thread *t = pool->pools->thread;
+	struct shelved *s;
+
+	while (t->all->count > 1 && (s = unshelve(pool->key)) != NULL) {
+		bool fresh = s->expires > wheel_clock();
+		struct upstream *u = fresh ? upstream_adopt(t, pool, s->fd) : NULL;
+		uint32_t requests = s->requests;
+
+		if (!fresh)
+			close(s->fd);
+		key_drop(s->key);
+		free(s);
+		if (u == NULL)
+			continue;
+		if (upstream_is_alive(u)) {
+			u->requests = requests;
+			counter_add(&t->counters, COUNT_UPSTREAM_SHELVED, 1);
+			return u;
+		}
+		upstream_close(&u);
+	}
+	return NULL;
+}
+
+/* --- pools ------------------------------------------------------------------------------------------------------------ */
+
+bool
+pools_open(struct thread *t)
+{
+	t->pools = calloc(1, sizeof(*t->pools));
+	if (t->pools == NULL)
+		return false;
+	t->pools->thread = t;
+	TAILQ_INIT(&t->pools->idle);
+	deadline_init(&t->pools->sweep, sweep);
+	deadline_clear(&t->pools->sweep);
+	return true;
+}
+
+/* Drop empty pools: peers come and go with configurations. */
+static void
+forget_empty(struct pools *pools)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct pool **link = &pools->buckets[i]; *link != NULL; ) {
+			struct pool *pool = *link;
+
+			if (pool->busy > 0 || pool->idle_count > 0) {
+				link = &pool->next;
+				continue;
+			}
+			*link = pool->next;
+			key_drop(pool->key);
+			free(pool);
+			pools->pool_count--;
+		}
+}
+
+struct pool *
+pool_find(struct thread *t, const struct weir_peer *peer)
+{
+	struct pools *pools = t->pools;
+	uint64_t hash = hash_peer(peer);
+	struct pool *pool;
+
+	for (pool = pools->buckets[hash % BUCKETS]; pool != NULL; pool = pool->next)
+		if (key_fits(pool->key, hash, peer))
+			return pool;
+	if (pools->pool_count >= POOLS_MAX)
+		forget_empty(pools);
+	pool = calloc(1, sizeof(*pool));
+	if (pool == NULL || (pool->key = key_new(peer, hash)) == NULL) {
+		free(pool);
+		return NULL;
+	}
+	pool->pools = pools;
+	TAILQ_INIT(&pool->idle);
+	pool->next = pools->buckets[hash % BUCKETS];
+	pools->buckets[hash % BUCKETS] = pool;
+	pools->pool_count++;
+	return pool;
+}
+
+static void
+unlink_idle(struct upstream *u)
+{
+	struct pool *pool = u->pool;
+
+	TAILQ_REMOVE(&pool->idle, u, in_pool);
+	TAILQ_REMOVE(&pool->pools->idle, u, in_thread);
+	pool->idle_count--;
+	pool->pools->idle_count--;
+	counter_add(&pool->pools->thread->counters, COUNT_UPSTREAM_IDLE, -1);
+}
+
+static unsigned
+need_of(struct pool *pool)
+{
+	int64_t now = wheel_clock();
+
+	if (now >= pool->period) {
+		pool->last_peak = now < pool->period + NEED_PERIOD ? pool->peak : pool->busy;
+		pool->peak = pool->busy;
+		pool->period = now + NEED_PERIOD;
+	}
+	return pool->peak > pool->last_peak ? pool->peak : pool->last_peak;
+}
+
+void
+pool_count(struct pool *pool, int change)
+{
+	assert(change > 0 || pool->busy > 0);
+	pool->busy += (unsigned)change;
+	if (pool->busy > pool->peak)
+		pool->peak = pool->busy;
+}
+
+struct upstream *
+pool_take(struct pool *pool)
+{
+	struct upstream *u = TAILQ_LAST(&pool->idle, upstream_list);
+
+	if (u != NULL)
+		unlink_idle(u);
+	else
+		u = take_shelved(pool);
+	if (u == NULL)
+		return NULL;
+	deadline_clear(&u->deadline);
+	pool_count(pool, 1);
+	return u;
+}
+
+void
+pool_put(struct upstream **u, const struct upstream_settings *settings)
+{
+	struct pool *pool = (*u)->pool;
+	struct pools *pools = pool->pools;
+	struct thread *t = pools->thread;
+	unsigned need = need_of(pool);
+
+	assert((*u)->exchange == NULL && (*u)->in == NULL && (*u)->out.queued == 0);
+	pool_count(pool, -1);
+	if (settings->keepalive == 0 || t->stopping || !upstream_want_read(*u, true)) {
+		upstream_close(u);
+		return;
+	}
+	deadline_set(&(*u)->deadline, &t->wheel, settings->keepalive_timeout);
+	if (t->all->count > 1 && (pool->idle_count + pool->busy >= need || pools->idle_count >= t->client_count)) {
+		shelve(*u);
+		*u = NULL;
+		return;
+	}
+	TAILQ_INSERT_TAIL(&pool->idle, *u, in_pool);
+	TAILQ_INSERT_TAIL(&pools->idle, *u, in_thread);
+	pool->idle_count++;
+	pools->idle_count++;
+	counter_add(&t->counters, COUNT_UPSTREAM_IDLE, 1);
+	*u = NULL;
+	if (pool->idle_count > (unsigned)settings->keepalive) {
+		struct upstream *oldest = TAILQ_FIRST(&pool->idle);
+
+		pool_forget(oldest);
+		upstream_close(&oldest);
+	}
+}
+
+void
+pool_forget(struct upstream *u)
+{
+	unlink_idle(u);
+}
+
+void
+pools_trim(struct thread *t)
+{
+	struct pools *pools = t->pools;
+
+	while (t->all->count > 1 && pools->idle_count > t->client_count) {
+		struct upstream *u = TAILQ_FIRST(&pools->idle);
+
+		unlink_idle(u);
+		shelve(u);
+	}
+}
+
+void
+pools_close(struct thread *t)
+{
+	struct upstream *u;
+
+	while ((u = TAILQ_FIRST(&t->pools->idle)) != NULL) {
+		unlink_idle(u);
+		upstream_close(&u);
+	}
+	deadline_remove(&t->pools->sweep);
+}
+
+void
+pools_free(struct thread *t)
+{
+	if (t->pools == NULL)
+		return;
+	forget_empty(t->pools);
+	assert(t->pools->pool_count == 0);
+	free(t->pools);
+	t->pools = NULL;
+}
+
+void
+pools_close_shelf(void)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		while (shelf.buckets[i] != NULL) {
+			struct shelved *s = shelf.buckets[i];
+
+			shelf.buckets[i] = s->next;
+			discard(s);
+		}
+	shelf.count = 0;
+}

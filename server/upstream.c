@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upstream: connections to servers: their events, and how an exchange obtains one.
+ *
+ * The events of a connection in use go to its exchange (exchange.h); of an idle one every event means its end.
+ */
+#include "upstream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "dial.h"
+#include "exchange.h"
+#include "generation.h"
+#include "pool.h"
+#include "thread.h"
+
+static void
+end_idle(struct upstream *u)
+{
+	pool_forget(u);
+	upstream_close(&u);
+}
+
+static void
+readable(evutil_socket_t fd, short what, void *argument)
+{
+	struct upstream *u = argument;
+
+	(void)fd;
+	(void)what;
+	if (u->exchange != NULL)
+		exchange_upstream_readable(u->exchange);
+	else
+		end_idle(u);	/* closed, or speaks unasked */
+}
+
+static void
+writable(evutil_socket_t fd, short what, void *argument)
+{
+	struct upstream *u = argument;
+
+	(void)fd;
+	(void)what;
+	if (u->dial != NULL)
+		dial_writable(u->dial, u);
+	else if (u->exchange != NULL)
+		exchange_upstream_writable(u->exchange);
+}
+
+static void
+deadline_passed(struct deadline *d)
+{
+	struct upstream *u = (struct upstream *)((char *)d - offsetof(struct upstream, deadline));
+
+	if (u->exchange != NULL)
+		exchange_upstream_deadline(u->exchange);
+	else
+		end_idle(u);
+}
+
+struct upstream *
+upstream_adopt(struct thread *t, struct pool *pool, int fd)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+
+	if (u == NULL) {
+		close(fd);
+		return NULL;
+	}
+	u->thread = t;
+	u->pool = pool;
+	u->fd = fd;
+	outlet_init(&u->out);
+	deadline_init(&u->deadline, deadline_passed);
+	event_assign(&u->read, t->base, fd, EV_READ | EV_PERSIST, readable, u);
+	event_assign(&u->write, t->base, fd, EV_WRITE | EV_PERSIST, writable, u);
+	return u;
+}
+
+void
+upstream_close(struct upstream **up)
+{
+	struct upstream *u = *up;
+
+	if (u == NULL)
+		return;
+	upstream_want_read(u, false);
+	upstream_want_write(u, false);
+	deadline_remove(&u->deadline);
+	outlet_free(&u->out);
+	buffer_free(&u->in);
+	if (u->fd >= 0)
+		close(u->fd);
+	free(u);
+	*up = NULL;
+}
+
+static bool
+set_event(struct event *event, bool *added, bool wanted)
+{
+	if (*added == wanted)
+		return true;
+	if (wanted && event_add(event, NULL) != 0)
+		return false;
+	if (!wanted)
+		event_del(event);
+	*added = wanted;
+	return true;
+}
+
+bool
+upstream_want_read(struct upstream *u, bool wanted)
+{
+	return set_event(&u->read, &u->reading, wanted);
+}
+
+bool
+upstream_want_write(struct upstream *u, bool wanted)
+{
+	return set_event(&u->write, &u->writing, wanted);
+}
+
+bool
+upstream_is_alive(const struct upstream *u)
+{
+	char byte;
+
+	return recv(u->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+enum upstream_result
+upstream_obtain(struct weir_exchange *x, bool pooled)
+{
+	struct pool *pool = pool_find(x->thread, &x->peer);
+	struct upstream *u = NULL;
+
+	if (pool == NULL) {
+		x->peer_failure = WEIR_PEER_REFUSED;
+		return UPSTREAM_FAILED;
+	}
+	while (pooled && (u = pool_take(pool)) != NULL) {
+		/* What must not be sent twice is not sent on a connection that may be dead. */
+		if (method_is_idempotent(x->request.method) || upstream_is_alive(u))
+			break;
+		pool_count(pool, -1);
+		upstream_close(&u);
+	}
+	if (u == NULL)
+		return dial_start(x, pool);
+	u->exchange = x;
+	u->requests++;
+	x->upstream = u;
+	x->reused = true;
+	counter_add(&x->thread->counters, COUNT_UPSTREAM_REUSED, 1);
+	return UPSTREAM_READY;
+}

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view: the exchange as modules see it (weir/exchange.h).
+ *
+ * Who asks is x->hook: the core sets it before each call of a hook. Setters that find no memory leave a mark, and the request is
+ * answered 503 when the hook has returned.
+ */
+#include <assert.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "exchange.h"
+#include "listener.h"
+#include "target.h"
+#include "text.h"
+
+/* --- memory and structs ------------------------------------------------------------------------------------------------ */
+
+void *
+weir_alloc(struct weir_exchange *x, size_t size)
+{
+	void *memory = arena_alloc(&x->arena, size);
+
+	x->refused_memory |= memory == NULL;
+	return memory;
+}
+
+char *
+weir_copy(struct weir_exchange *x, const char *text, size_t length)
+{
+	char *copy = arena_copy(&x->arena, text, length);
+
+	x->refused_memory |= copy == NULL;
+	return copy;
+}
+
+char *
+weir_printf(struct weir_exchange *x, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	text = arena_vprintf(&x->arena, format, arguments);
+	va_end(arguments);
+	x->refused_memory |= text == NULL;
+	return text;
+}
+
+void *
+weir_thread_state(struct weir_exchange *x)
+{
+	return x->hook->module->contract->thread_size == 0 ? NULL : thread_module_state(x->thread, x->hook->module);
+}
+
+void *
+weir_connection_state(struct weir_exchange *x)
+{
+	void *state = client_state(x->client, x->hook->module);
+
+	x->refused_memory |= state == NULL && x->hook->module->contract->connection_size > 0;
+	return state;
+}
+
+void *
+weir_generation_state(struct weir_exchange *x)
+{
+	return x->generation->module_states[x->hook->slot];
+}
+
+void *
+weir_request_state(struct weir_exchange *x)
+{
+	return x->hook->module->contract->request_size == 0 ? NULL : x->states + x->hook->state;
+}
+
+unsigned
+weir_thread_number(struct weir_exchange *x)
+{
+	return x->thread->public.number;
+}
+
+/* --- the request --------------------------------------------------------------------------------------------------------- */
+
+const char *
+weir_method(struct weir_exchange *x)
+{
+	return x->request.method_name;
+}
+
+const char *
+weir_scheme(struct weir_exchange *x)
+{
+	return x->scheme;
+}
+
+const char *
+weir_host(struct weir_exchange *x)
+{
+	return x->request.host;
+}
+
+const char *
+weir_authority(struct weir_exchange *x)
+{
+	return x->request.authority;
+}
+
+const char *
+weir_path(struct weir_exchange *x)
+{
+	return x->request.path;
+}
+
+const char *
+weir_query(struct weir_exchange *x)
+{
+	return x->request.query;
+}
+
+const char *
+weir_target(struct weir_exchange *x)
+{
+	const char *target;
+
+	if (x->request.form == TARGET_AUTHORITY)
+		return x->request.authority;
+	if (x->request.query == NULL)
+		return x->request.path;
+	target = weir_printf(x, "%s?%s", x->request.path, x->request.query);
+	return target != NULL ? target : x->request.path;
+}
+
+int
+weir_version(struct weir_exchange *x)
+{
+	return 10 + x->request.minor;
+}
+
+bool
+weir_method_is_idempotent(struct weir_exchange *x)
+{
+	return method_is_idempotent(x->request.method);
+}
+
+bool
+weir_method_is_safe(struct weir_exchange *x)
+{
+	return method_is_safe(x->request.method);
+}
+
+/* A module's bad value: the request fails with the module's name in the log. */
+static void
+refuse(struct weir_exchange *x, const char *what, const char *why)
+{
+	if (x->failure == NULL)
+		x->failure = arena_printf(&x->arena, "module %s set a bad %s: %s", x->hook->module->name, what, why);
+	x->failure_status = 500;
+	x->refused_value = true;
+}
+
+static void
+rewritten(struct weir_exchange *x)
+{
+	x->rewritten = x->phase == WEIR_PHASE_ACCESS || x->phase == WEIR_PHASE_CACHE;
+}
+
+void
+weir_set_path(struct weir_exchange *x, const char *path)
+{
+	size_t length = strlen(path);
+	const char *why = NULL;
+	char *normal;
+	bool plain;
+
+	if (path[0] != '/' || length > x->limits.head_size)
+		why = "it must begin with '/' and fit a head";
+	for (size_t i = 0; why == NULL && i < length; i++)
+		if (!text_is((unsigned char)path[i], TEXT_TARGET) || path[i] == '?')
+			why = "it has a character that a path cannot have";
+	if (why == NULL)
+		why = path_check(path, length, &plain);
+	normal = why == NULL ? weir_alloc(x, length + 1) : NULL;
+	if (normal != NULL)
+		why = path_normalise(normal, path, length);
+	if (why != NULL) {
+		refuse(x, "path", why);
+		return;
+	}
+	if (normal == NULL)
+		return;
+	x->request.path = normal;
+	x->request.form = TARGET_ORIGIN;
+	rewritten(x);
+}
+
+void
+weir_set_query(struct weir_exchange *x, const char *query)
+{
+	char *copy = NULL;
+
+	for (const char *c = query; c != NULL && *c != '\0'; c++)
+		if (!text_is((unsigned char)*c, TEXT_TARGET)) {
+			refuse(x, "query", "it has a character that a query cannot have");
+			return;
+		}
+	if (query != NULL && (copy = weir_copy(x, query, strlen(query))) == NULL)
+		return;
+	x->request.query = copy;
+	rewritten(x);
+}
+
+void
+weir_set_authority(struct weir_exchange *x, const char *authority)
+{
+	struct authority parsed;
+	const char *why = authority_parse(&parsed, authority, strlen(authority));
+	char *copy, *host;
+
+	if (why != NULL) {
+		refuse(x, "authority", why);
+		return;
+	}
+	copy = weir_copy(x, parsed.text, parsed.length);
+	host = weir_copy(x, parsed.text, parsed.host_length);
+	if (copy == NULL || host == NULL)
+		return;
+	for (char *c = copy; *c != '\0'; c++)
+		*c = (char)text_lower((unsigned char)*c);
+	for (char *c = host; *c != '\0'; c++)
+		*c = (char)text_lower((unsigned char)*c);
+	x->request.authority = copy;
+	x->request.host = host;
+	x->request.port = parsed.port;
+	x->refused_memory |= !fields_set(&x->request.fields, "Host", 4, copy, parsed.length);
+	rewritten(x);
+}
+
+/* --- fields -------------------------------------------------------------------------------------------------------------- */
+
+static struct fields *
+fields_of(struct weir_exchange *x, enum weir_message which)
+{
+	switch (which) {
+	case WEIR_REQUEST:
+		return &x->request.fields;
+	case WEIR_UPSTREAM_REQUEST:
+		return &x->sent.fields;
+	default:
+		return &x->response.fields;
+	}
+}
+
+const char *
+weir_field(struct weir_exchange *x, enum weir_message which, const char *name)
+{
+	const struct field *f = fields_find(fields_of(x, which), name, strlen(name), NULL);
+
+	return f == NULL ? NULL : f->value;
+}
+
+bool
+weir_field_next(struct weir_exchange *x, enum weir_message which, unsigned *position, const char **name, const char **value)
+{
+	const struct fields *fields = fields_of(x, which);
+
+	if (*position >= fields->count)
+		return false;
+	*name = fields->list[*position].name;
+	*value = fields->list[*position].value;
+	++*position;
+	return true;
+}
+
+const char *
+weir_field_next_named(struct weir_exchange *x, enum weir_message which, const char *name, unsigned *position)
+{
+	const struct field *f = fields_find(fields_of(x, which), name, strlen(name), position);
+
+	return f == NULL ? NULL : f->value;
+}
+
+/* Framing and connection management are the core's alone: two framings would be two messages. */
+static bool
+is_ours(enum field_id id)
+{
+	return id == FIELD_CONNECTION || id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING
+		|| id == FIELD_KEEP_ALIVE || id == FIELD_UPGRADE;
+}
+
+/* May the module edit this field of this message now? */
+static bool
+may_edit(struct weir_exchange *x, enum weir_message which, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (!text_is_token(name, length) || length > UINT16_MAX) {
+		refuse(x, "field name", "it is no token");
+		return false;
+	}
+	if (!is_ours(field_identify(name, length)) && (which != WEIR_RESPONSE || x->responded)
+			&& (which != WEIR_UPSTREAM_REQUEST || x->sent.fields.arena != NULL))
+		return true;
+	counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
+	return false;
+}
+
+/* A copy of the value, without white space around it; NULL when it is bad, or without memory. */
+static const char *
+copy_value(struct weir_exchange *x, const char *value, size_t *length)
+{
+	if (value == NULL) {
+		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
+		return NULL;
+	}
+	while (*value == ' ' || *value == '\t')
+		value++;
+	*length = strlen(value);
+	while (*length > 0 && (value[*length - 1] == ' ' || value[*length - 1] == '\t'))
+		--*length;
+	if (!text_is_field_value(value, *length)) {
+		refuse(x, "field value", "it has control characters");
+		return NULL;
+	}
+	return weir_copy(x, value, *length);
+}
+
+void
+weir_add_field(struct weir_exchange *x, enum weir_message which, const char *name, const char *value)
+{
+	size_t length;
+
+	if (!may_edit(x, which, name))
+		return;
+	if (field_identify(name, strlen(name)) == FIELD_HOST && which != WEIR_RESPONSE) {
+		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
+		return;
+	}
+	value = copy_value(x, value, &length);
+	if (value != NULL && !fields_add(fields_of(x, which), name, strlen(name), value, length))
+		x->refused_memory = true;
+}
+
+void
+weir_set_field(struct weir_exchange *x, enum weir_message which, const char *name, const char *value)
+{
+	bool host = field_identify(name, strlen(name)) == FIELD_HOST && which != WEIR_RESPONSE;
+	struct authority parsed;
+	size_t length;
+	const char *why;
+
+	if (!may_edit(x, which, name))
+		return;
+	if (host && which == WEIR_REQUEST && value != NULL) {
+		weir_set_authority(x, value);
+		return;
+	}
+	value = copy_value(x, value, &length);
+	if (value == NULL)
+		return;
+	if (host && (why = authority_parse(&parsed, value, length)) != NULL) {
+		refuse(x, "Host", why);
+		return;
+	}
+	if (!fields_set(fields_of(x, which), name, strlen(name), value, length))
+		x->refused_memory = true;
+}
+
+void
+weir_remove_field(struct weir_exchange *x, enum weir_message which, const char *name)
+{
+	if (!may_edit(x, which, name))
+		return;
+	if (field_identify(name, strlen(name)) == FIELD_HOST && which != WEIR_RESPONSE)
+		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
+	else
+		fields_remove(fields_of(x, which), name, strlen(name));
+}
+
+/* --- the response ------------------------------------------------------------------------------------------------------------ */
+
+int
+weir_status(struct weir_exchange *x)
+{
+	return x->responded ? x->response.status : 0;
+}
+
+void
+weir_set_status(struct weir_exchange *x, int status)
+{
+	if (status < 200 || status > 599) {
+		refuse(x, "status", "it must be from 200 to 599");
+		return;
+	}
+	if (x->response.status == 101)	/* the origin has switched already */
+		return;
+	x->response.status = status;
+	x->response.reason = NULL;
+}
+
+int
+weir_response_version(struct weir_exchange *x)
+{
+	return x->response_version;
+}
+
+void
+weir_respond(struct weir_exchange *x, int status, const char *type, const char *body, size_t length)
+{
+	answer_set(x, status, type, body, length);
+	if (status < 200 || status > 599)
+		refuse(x, "status", "it must be from 200 to 599");
+}
+
+void
+weir_fail(struct weir_exchange *x, int status, const char *format, ...)
+{
+	va_list arguments;
+	const char *cause;
+
+	va_start(arguments, format);
+	cause = arena_vprintf(&x->arena, format, arguments);
+	va_end(arguments);
+	x->failure = cause != NULL ? cause : "no memory for the cause";
+	x->failure_status = status >= 400 && status <= 599 ? status : 500;
+}
+
+const char *
+weir_failure(struct weir_exchange *x)
+{
+	return x->failure;
+}
+
+void
+weir_body_will_change(struct weir_exchange *x, enum weir_message which)
+{
+	if (which == WEIR_RESPONSE)
+		x->download_changes = true;
+	else
+		x->upload_changes = true;
+}
+
+/* --- around it --------------------------------------------------------------------------------------------------------------- */
+
+struct weir_connection *
+weir_exchange_connection(struct weir_exchange *x)
+{
+	return x->client;
+}
+
+const struct sockaddr *
+weir_client_address(struct weir_exchange *x)
+{
+	return &x->address.any;
+}
+
+const struct sockaddr *
+weir_peer_address(struct weir_exchange *x)
+{
+	return &x->client->address.any;
+}
+
+void
+weir_set_client_address(struct weir_exchange *x, const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		memcpy(&x->address, address, sizeof(x->address.in));
+	else if (address->sa_family == AF_INET6)
+		memcpy(&x->address, address, sizeof(x->address.in6));
+}
+
+void
+weir_set_scheme(struct weir_exchange *x, const char *scheme)
+{
+	if (strcmp(scheme, "http") == 0)
+		x->scheme = "http";
+	else if (strcmp(scheme, "https") == 0)
+		x->scheme = "https";
+	else
+		refuse(x, "scheme", "it must be http or https");
+}
+
+const struct sockaddr *
+weir_connection_address(struct weir_connection *c)
+{
+	return &c->address.any;
+}
+
+const struct sockaddr *
+weir_connection_local(struct weir_connection *c)
+{
+	static _Thread_local union { struct sockaddr any; struct sockaddr_storage storage; } local;
+	socklen_t length = sizeof(local);
+
+	memset(&local, 0, sizeof(local));
+	if (getsockname(c->fd, &local.any, &length) != 0)
+		local.any.sa_family = AF_UNSPEC;
+	return &local.any;
+}
+
+const char *
+weir_connection_listener(struct weir_connection *c)
+{
+	return c->listener->listen != NULL ? c->listener->listen->name : "";
+}
+
+const struct weir_route *
+weir_route(struct weir_exchange *x)
+{
+	return x->route;
+}
+
+void
+weir_choose_route(struct weir_exchange *x, const struct weir_route *route)
+{
+	if (x->phase == WEIR_PHASE_ROUTE)
+		x->route = route;
+}
+
+uint64_t
+weir_bytes_received(struct weir_exchange *x)
+{
+	return x->upload.bytes;
+}
+
+uint64_t
+weir_bytes_sent(struct weir_exchange *x)
+{
+	return x->download.bytes;
+}
+
+uint64_t
+weir_elapsed(struct weir_exchange *x)
+{
+	return exchange_clock() - x->begun;
+}
+
+static void
+add_metric(struct thread *t, const struct module *m, unsigned metric, int64_t amount)
+{
+	_Atomic int64_t *cell;
+
+	if (metric >= m->metrics || m->first_metric + metric >= METRIC_CELLS)
+		return;
+	cell = &t->metrics[m->first_metric + metric];
+	atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + amount, memory_order_relaxed);
+}
+
+void
+weir_count(struct weir_exchange *x, unsigned metric, int64_t amount)
+{
+	add_metric(x->thread, x->hook->module, metric, amount);
+}
+
+void
+weir_connection_count(struct weir_connection *c, unsigned metric, int64_t amount)
+{
+	add_metric(c->thread, c->hook->module, metric, amount);
+}
