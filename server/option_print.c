@@ -16,19 +16,19 @@
 typedef void printer(FILE *, const struct option_owner *, const struct weir_option *);
 
 static const char *const type_names[] = {
-	[WEIR_TEXT] = "text",
-	[WEIR_BOOL] = "yes or no",
-	[WEIR_INTEGER] = "number",
-	[WEIR_SIZE] = "size",
-	[WEIR_DURATION] = "duration",
-	[WEIR_CHOICE] = "one of",
-	[WEIR_FIELD_NAME] = "field name",
-	[WEIR_PATH] = "path",
-	[WEIR_TEMPLATE] = "text with ${variables}",
-	[WEIR_NETWORK] = "address range",
-	[WEIR_ADDRESS] = "host:port",
-	[WEIR_UPSTREAM] = "name of an [upstream]",
-	[WEIR_CUSTOM] = "value",
+	[WEIR_TEXT] = "Text",
+	[WEIR_BOOL] = "Yes or no",
+	[WEIR_INTEGER] = "Number",
+	[WEIR_SIZE] = "Size",
+	[WEIR_DURATION] = "Duration",
+	[WEIR_CHOICE] = "One of",
+	[WEIR_FIELD_NAME] = "Field name",
+	[WEIR_PATH] = "Path",
+	[WEIR_TEMPLATE] = "Text with ${variables}",
+	[WEIR_NETWORK] = "Address range",
+	[WEIR_ADDRESS] = "Host:port",
+	[WEIR_UPSTREAM] = "Name of an [upstream]",
+	[WEIR_CUSTOM] = "Value",
 };
 
 static void
@@ -48,7 +48,7 @@ print_range(FILE *to, const struct weir_option *option)
 		fprintf(to, ", %s or more", least);
 }
 
-/* "size from 1K to 256K, default 16K; may be repeated; ..." */
+/* "Size from 1K to 256K; default 16K; may be repeated." */
 static void
 print_facts(FILE *to, const struct option_owner *owner, const struct weir_option *option)
 {
@@ -204,8 +204,8 @@ option_print_doc(FILE *to, const struct option_owner *owner, const char *kind)
 			memcpy(first, rest, sizeof(first));
 		}
 		print_collected(to, first, rest, owner, option, print_facts);
-		print_collected(to, rest, rest, owner, option, print_places);
 		print_wrapped(to, rest, rest, doc(option));
+		print_collected(to, rest, rest, owner, option, print_places);
 	}
 }
 
@@ -229,7 +229,7 @@ print_roff(FILE *to, const char *text)
 void
 option_print_man(FILE *to, const struct option_owner *owner, const char *kind)
 {
-	static printer *const printers[] = { print_places, print_facts };
+	static printer *const printers[] = { print_facts, print_places };
 	const struct weir_option *option;
 	bool enable = false;
 	size_t index = 0;
@@ -251,29 +251,54 @@ option_print_man(FILE *to, const struct option_owner *owner, const char *kind)
 	}
 }
 
-/* Everything is commented out, so that the sample as it stands changes nothing; what is required has to be filled in. */
+static void
+print_sample(FILE *to, const struct option_owner *owner, const struct weir_option *option, unsigned kind)
+{
+	const char *initial = option_initial(option);
+	char key[OPTION_KEY_ROOM];
+
+	print_wrapped(to, "; ", "; ", doc(option));
+	print_collected(to, "; ", "; ", owner, option, print_facts);
+	print_collected(to, "; ", "; ", owner, option, print_places);
+	fprintf(to, ";%s =%s%s\n\n", option_key(owner, option, kind, key),
+		initial != NULL && *initial != '\0' ? " " : "", initial != NULL ? initial : "");
+}
+
+/* The options of which this kind of section is the first place, under a header that is commented out too. */
+static void
+print_samples(FILE *to, const struct option_owner *owner, const char *kind)
+{
+	const struct weir_option *option = owner->options;
+	unsigned place = option_kind(kind), places;
+	bool begun = place == WEIR_IN_MODULE;
+
+	for (; option != NULL && option->name != NULL; option++) {
+		places = option_places(option);
+		if ((places & -places) != place || option->deprecated != NULL)
+			continue;
+		if (!begun)
+			fprintf(to, ";[%s NAME]\n", kind);
+		begun = true;
+		print_sample(to, owner, option, place);
+	}
+}
+
+/* Everything is commented out but the header, so that the sample as it stands changes nothing. */
 void
 option_print_ini(FILE *to, const struct option_owner *owner, const char *kind)
 {
-	unsigned place = owner->module != NULL ? WEIR_IN_MODULE : option_kind(kind);
-	const struct weir_option *option;
-	char key[OPTION_KEY_ROOM];
-	const char *initial;
-	bool enable = false;
-	size_t index = 0;
+	static const char *const kinds[] = { "module", "route", "upstream", "listen", "certificate" };
 
-	if (owner->module != NULL)
-		fprintf(to, "[module %s]\n", owner->module);
-	else
-		fprintf(to, place == 0 ? "[weir]\n" : "[%s NAME]\n", kind);
-	while ((option = option_at(owner, &index, &enable)) != NULL) {
-		if (option->deprecated != NULL)
-			continue;
-		initial = option_initial(option);
-		print_wrapped(to, "; ", "; ", doc(option));
-		print_collected(to, "; ", "; ", owner, option, print_places);
-		print_collected(to, "; ", "; ", owner, option, print_facts);
-		fprintf(to, ";%s =%s%s\n\n", option_key(owner, option, place, key),
-			initial != NULL && *initial != '\0' ? " " : "", initial != NULL ? initial : "");
+	if (owner->module == NULL) {
+		fprintf(to, strcmp(kind, "weir") == 0 ? "[weir]\n" : "[%s NAME]\n", kind);
+		for (const struct weir_option *option = owner->options; option->name != NULL; option++)
+			print_sample(to, owner, option, option_kind(kind));
+		return;
+	}
+	fprintf(to, "[module %s]\n", owner->module);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		print_samples(to, owner, kinds[i]);
+		if (i == 0)
+			print_sample(to, owner, &option_enable, WEIR_IN_MODULE);
 	}
 }

@@ -4,9 +4,7 @@
  *
  * The module here is called `sample` and has an option of every type; most scenes give it a [module sample] and look.
  */
-#include "config_scenes.h"
-#include "server/generation.h"
-#include "server/option.h"
+#include "option_scenes.h"
 
 #include <stdint.h>
 
@@ -26,10 +24,10 @@ struct settings {
 };
 
 static const char *
-parse_custom(struct weir_build *build, const char *text, void *value)
+parse_custom(struct weir_build *at, const char *text, void *value)
 {
 	if (strlen(text) != 3)
-		return weir_build_printf(build, "%zu bytes instead of 3", strlen(text));
+		return weir_build_printf(at, "%zu bytes instead of 3", strlen(text));
 	strcpy(value, text);
 	return NULL;
 }
@@ -61,31 +59,8 @@ static const struct weir_option sample_options[] = {
 	{ .name = NULL }
 };
 
-static struct generation generation;
-static struct weir_build build;
 static struct option_owner sample;
 static const struct settings *defaults;
-
-/* Read the text as weir.ini, and get a build ready for it. Upstreams become known by name. */
-static void
-configure(const char *text)
-{
-	static struct weir_upstream upstreams[4], *known[4];
-
-	write_file("weir.ini", text);
-	memset(&generation, 0, sizeof(generation));
-	arena_init(&generation.arena, NULL, 0);
-	generation.config = config_read("weir.ini", &scene_report);
-	assert_non_null(generation.config);
-	generation.upstreams = known;
-	for (struct config_section *s = generation.config->sections; s != NULL; s = s->next) {
-		if (strcmp(s->kind, "upstream") != 0)
-			continue;
-		known[generation.upstream_count] = &upstreams[generation.upstream_count];
-		upstreams[generation.upstream_count++] = (struct weir_upstream){ .name = s->name, .section = s };
-	}
-	build = (struct weir_build){ .generation = &generation, .report = &scene_report, .file = "weir.ini" };
-}
 
 /* The same, and the sample module's defaults. */
 static void
@@ -96,20 +71,6 @@ load(const char *text)
 		config_find(generation.config, "module", "sample"), NULL, false };
 	assert_true(option_defaults(&build, &sample));
 	defaults = sample.defaults;
-}
-
-static void
-unload(void)
-{
-	arena_free(&generation.arena);
-	config_free(&generation.config);
-}
-
-static int
-end_option_scene(void **state)
-{
-	unload();
-	return end_scene(state);
 }
 
 static struct config_section *
@@ -645,8 +606,6 @@ without_memory_the_build_fails_and_says_so(void **state)
 	}
 	assert_in_range(need, 8, 65000);
 }
-
-#define OPTION_SCENE(name) cmocka_unit_test_setup_teardown(name, begin_scene, end_option_scene)
 
 int
 main(void)
