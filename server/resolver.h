@@ -46,11 +46,15 @@ typedef void resolver_callback(const struct resolver_answer *, void *argument);
 
 /*
  * `servers` is a list of struct weir_address (numeric, port 53 where 0); empty or NULL: those of /etc/resolv.conf, and 127.0.0.1
- * where that names none. NULL without memory. The base must live longer.
+ * where that names none. Both files are read again when they have changed. NULL without memory. The base must live longer.
  */
 struct resolver *resolver_new(struct event_base *, const struct weir_list *servers);
 
-/* Ends all look-ups without calling back, and nulls the pointer; requests that are still held are void. */
+/* The same with files of the caller's choice, whose names must live as long. */
+struct resolver *resolver_new_with(struct event_base *, const struct weir_list *servers, const char *hosts, const char *resolv_conf);
+
+/* Ends all look-ups without calling back, and nulls the pointer; requests that are still held are void. Not within a callback,
+ * and the base must not run afterwards: libevent may still hold an answer. */
 void resolver_free(struct resolver **);
 
 /* What is known of the name now, or NULL: then look it up. Valid until the next call of a function of this file or the next turn

@@ -18,7 +18,10 @@ UNIT_TESTS = \
 	tests/unit/test_log \
 	tests/unit/test_message \
 	tests/unit/test_option \
+	tests/unit/test_option_print \
 	tests/unit/test_report \
+	tests/unit/test_resolver \
+	tests/unit/test_settings \
 	tests/unit/test_slab \
 	tests/unit/test_template \
 	tests/unit/test_text \
@@ -58,5 +61,7 @@ EXTRA_DIST += $(FIXTURES:%=tests/unit/modules/%.c) tests/unit/modules/vanished.c
 UNIT_HELPERS = \
 	tests/unit/config_scenes.h \
 	tests/unit/http1_scenes.h \
+	tests/unit/option_scenes.h \
 	tests/unit/said.h
 EXTRA_DIST += $(UNIT_HELPERS)
+tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime

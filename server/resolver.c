@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * resolver: names to addresses, asynchronously, one resolver for each event thread.
+ *
+ * An entry for each name: what was learnt last, until when it holds, the two questions under way if any, and who waits. A
+ * name is asked again shortly before its time is over, when somebody still uses it, so that a name in use is always
+ * known. When one family has answered and the other not yet, waiters get the one after a moment (RFC 8305, 3), and when
+ * servers are slow to refresh what was known before, they get that.
+ *
+ * Callbacks are called from one event, `deliver`, never from inside a function that the caller has called. An entry with
+ * waiters or questions is not evicted; all others go, the least recently used first.
+ */
+#include "resolver.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/thread.h>
+
+#include "dns.h"
+#include "hosts.h"
+#include "name.h"
+
+enum {
+	TTL_MIN = 1000,			/* milliseconds, all of these */
+	TTL_MAX = 60 * 60 * 1000,
+	MISSING_MAX = 5000,		/* how long a failure is remembered; at least TTL_MIN */
+	STALE_MAX = 60 * 60 * 1000,	/* how long past its time an answer serves when servers fail */
+	STALE_HOLD = 5000,		/* before they are asked again */
+	OTHER_FAMILY = 50,		/* how long one family's answer waits for the other's */
+	PATIENCE = 200,			/* how long a refresh may take before the former answer is served */
+	FILES_CHECKED = 5000
+};
+
+struct queue {
+	struct resolver_request *first, **last;
+};
+
+struct resolver_request {
+	struct resolver_request *next, **link;
+	struct queue *queue;		/* it is in: waiting of its entry, or ready */
+	struct entry *entry;		/* NULL: the name is none */
+	resolver_callback *callback;
+	void *argument;
+};
+
+struct question {
+	struct dns_question dns;
+	struct entry *entry;
+	bool done;
+};
+
+struct entry {
+	struct name name;		/* held by each request, and by the questions */
+	struct resolver *resolver;
+	struct question *questions;	/* both families', while the name is asked for */
+	struct event *timer;		/* meanwhile */
+	struct queue waiting;
+	int64_t expires, refresh;	/* of what is known; refresh: when to ask again beforehand */
+	int64_t learnt_until;		/* expiry of the last addresses from a server; 0: none */
+	bool known;
+	struct resolver_answer answer;
+};
+
+struct resolver {
+	struct event_base *base;
+	struct dns *dns;
+	struct hosts *hosts;
+	int64_t files_checked;
+	struct name_table names;
+	struct queue ready;
+	struct event *deliver;
+};
+
+static const struct resolver_answer no_name = { .error = "it is not a host name" };
+
+/* --- requests ----------------------------------------------------------------------------------------------------- */
+
+static void
+queue_init(struct queue *q)
+{
+	q->first = NULL;
+	q->last = &q->first;
+}
+
+static void
+append(struct queue *q, struct resolver_request *r)
+{
+	r->queue = q;
+	r->next = NULL;
+	r->link = q->last;
+	*q->last = r;
+	q->last = &r->next;
+}
+
+static void
+leave_queue(struct resolver_request *r)
+{
+	*r->link = r->next;
+	*(r->next != NULL ? &r->next->link : &r->queue->last) = r->link;
+}
+
+static void
+make_ready(struct resolver *resolver, struct resolver_request *r)
+{
+	append(&resolver->ready, r);
+	event_active(resolver->deliver, EV_TIMEOUT, 0);
+}
+
+/* All who wait for this name can be served. */
+static void
+serve(struct entry *e)
+{
+	struct resolver_request *r;
+
+	while ((r = e->waiting.first) != NULL) {
+		leave_queue(r);
+		make_ready(e->resolver, r);
+	}
+}
+
+static void
+deliver(evutil_socket_t fd, short what, void *argument)
+{
+	struct resolver *resolver = argument;
+	struct resolver_request *r;
+
+	(void)fd;
+	(void)what;
+	while ((r = resolver->ready.first) != NULL) {
+		struct resolver_request copy = *r;
+
+		leave_queue(r);
+		free(r);
+		copy.callback(copy.entry != NULL ? &copy.entry->answer : &no_name, copy.argument);
+		if (copy.entry != NULL)
+			copy.entry->name.holds--;
+	}
+}
+
+/* --- what is learnt ------------------------------------------------------------------------------------------------- */
+
+static int64_t
+clamp(int64_t value, int64_t low, int64_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+static void
+set_expiry(struct entry *e, int64_t after)
+{
+	int64_t now = weir_now();
+
+	e->known = true;
+	e->expires = now + after;
+	e->refresh = e->expires - after / 8;
+}
+
+/* Servers may always tell in the same order; threads and processes shall spread over the addresses all the same. */
+static void
+shuffle(struct dns_question *q)
+{
+	for (unsigned i = q->count; i > 1; i--) {
+		unsigned k = (unsigned)(weir_random() % i);
+		struct resolver_address swap = q->addresses[i - 1];
+
+		q->addresses[i - 1] = q->addresses[k];
+		q->addresses[k] = swap;
+	}
+}
+
+/* IPv6 first, then the families in turn. */
+static void
+interleave(struct resolver_answer *answer, const struct resolver_address *six, unsigned sixes,
+	const struct resolver_address *four, unsigned fours)
+{
+	*answer = (struct resolver_answer){ 0 };
+	for (unsigned i = 0; i < sixes || i < fours; i++) {
+		if (i < sixes && answer->count < RESOLVER_ADDRESSES)
+			answer->addresses[answer->count++] = six[i];
+		if (i < fours && answer->count < RESOLVER_ADDRESSES)
+			answer->addresses[answer->count++] = four[i];
+	}
+}
+
+/* Take what the servers have told so far; true when that is any address. */
+static bool
+take_found(struct entry *e)
+{
+	struct dns_question *six = &e->questions[0].dns, *four = &e->questions[1].dns;
+	int64_t ttl = TTL_MAX;
+
+	for (int i = 0; i < 2; i++)
+		if (e->questions[i].done && e->questions[i].dns.count > 0)
+			ttl = clamp((int64_t)e->questions[i].dns.ttl * 1000, TTL_MIN, ttl);
+	if (six->count + four->count == 0)
+		return false;
+	interleave(&e->answer, six->addresses, six->count, four->addresses, four->count);
+	set_expiry(e, ttl);
+	e->learnt_until = e->expires;
+	return true;
+}
+
+/* Serve what was known before, for a while, if it is not too old. */
+static bool
+use_stale(struct entry *e)
+{
+	if (e->learnt_until == 0 || e->answer.count == 0 || weir_now() > e->learnt_until + STALE_MAX)
+		return false;
+	e->answer.stale = true;
+	set_expiry(e, STALE_HOLD);
+	return true;
+}
+
+static void
+take_failure(struct entry *e, const struct dns_question *six, const struct dns_question *four)
+{
+	static const char *const errors[] = {
+		[DNS_FOUND] = NULL,
+		[DNS_MISSING] = "the name has no address",
+		[DNS_NO_ANSWER] = "the name servers do not answer",
+		[DNS_BROKEN] = "the name servers fail",
+		[DNS_TRUNCATED] = "the name servers' answer is too long",
+	};
+	const struct dns_question *worse = six->result > four->result ? six : four;
+	int64_t ttl = six->ttl < four->ttl ? six->ttl : four->ttl;
+
+	if (worse->result != DNS_MISSING && use_stale(e))
+		return;
+	e->answer = (struct resolver_answer){ .error = errors[worse->result] };
+	e->learnt_until = 0;
+	set_expiry(e, worse->result == DNS_MISSING ? clamp(ttl * 1000, TTL_MIN, MISSING_MAX) : TTL_MIN);
+}
+
+static void
+end_questions(struct entry *e)
+{
+	if (e->timer != NULL)
+		event_free(e->timer);
+	e->timer = NULL;
+	free(e->questions);
+	e->questions = NULL;
+	e->name.holds--;
+}
+
+static void
+start_timer(struct entry *e, int64_t after)
+{
+	struct timeval time = { .tv_sec = after / 1000, .tv_usec = after % 1000 * 1000 };
+
+	event_add(e->timer, &time);	/* without memory the waiters wait for the end, that is all */
+}
+
+static void
+question_answered(struct dns_question *q)
+{
+	struct question *question = (struct question *)q;
+	struct entry *e = question->entry;
+
+	question->done = true;
+	shuffle(q);
+	if (!e->questions[0].done || !e->questions[1].done) {
+		if (q->count > 0)
+			start_timer(e, OTHER_FAMILY);
+		return;
+	}
+	if (!take_found(e))
+		take_failure(e, &e->questions[0].dns, &e->questions[1].dns);
+	end_questions(e);
+	serve(e);
+}
+
+/* One family's answer waited for the other's, or the refresh of a known name takes long. */
+static void
+waited_enough(evutil_socket_t fd, short what, void *argument)
+{
+	struct entry *e = argument;
+	int64_t now = weir_now();
+
+	(void)fd;
+	(void)what;
+	if (e->known && now < e->expires)
+		start_timer(e, e->expires - now);	/* asked beforehand: what is known still holds */
+	else if (take_found(e) || use_stale(e))
+		serve(e);
+}
+
+/* --- asking --------------------------------------------------------------------------------------------------------- */
+
+/* False without memory. */
+static bool
+ask(struct entry *e)
+{
+	struct resolver *r = e->resolver;
+	unsigned asked = 0;
+
+	assert(e->questions == NULL);
+	e->name.holds++;
+	e->questions = calloc(2, sizeof(*e->questions));
+	e->timer = evtimer_new(r->base, waited_enough, e);
+	for (int i = 0; e->questions != NULL && e->timer != NULL && i < 2; i++) {
+		struct question *q = &e->questions[i];
+
+		*q = (struct question){ .entry = e };
+		q->dns.answered = question_answered;
+		q->dns.family = i == 0 ? AF_INET6 : AF_INET;
+		q->dns.result = DNS_BROKEN;
+		q->done = !dns_ask(r->dns, e->name.text, &q->dns);
+		asked += !q->done;
+	}
+	if (asked == 0) {
+		end_questions(e);
+		return false;
+	}
+	if (e->known && e->learnt_until > 0)
+		start_timer(e, PATIENCE);
+	return true;
+}
+
+/* What needs no server. */
+static bool
+take_local(struct entry *e)
+{
+	struct resolver_address found[RESOLVER_ADDRESSES], six[RESOLVER_ADDRESSES], four[RESOLVER_ADDRESSES];
+	unsigned count = hosts_find(e->resolver->hosts, e->name.text, found, RESOLVER_ADDRESSES), sixes = 0, fours = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (found[i].any.sa_family == AF_INET6)
+			six[sixes++] = found[i];
+		else
+			four[fours++] = found[i];
+	if (count == 0)
+		return false;
+	interleave(&e->answer, six, sixes, four, fours);
+	set_expiry(e, FILES_CHECKED);
+	e->learnt_until = 0;
+	return true;
+}
+
+static void
+check_files(struct resolver *r, int64_t now)
+{
+	if (now < r->files_checked + FILES_CHECKED)
+		return;
+	r->files_checked = now;
+	dns_refresh(r->dns);
+	hosts_refresh(r->hosts);
+}
+
+/* Is an answer at hand? A name that is asked for often is asked again before its time is over. */
+static bool
+is_known(struct entry *e)
+{
+	int64_t now = weir_now();
+
+	if (e->known && now < e->expires) {
+		if (now >= e->refresh && e->learnt_until > 0 && e->questions == NULL)
+			ask(e);
+		return true;
+	}
+	if (e->questions != NULL)
+		return false;
+	check_files(e->resolver, now);
+	return take_local(e);
+}
+
+static bool
+make_room(struct resolver *r)
+{
+	struct name *oldest;
+
+	if (r->names.count < RESOLVER_ENTRIES)
+		return true;
+	if ((oldest = name_oldest(&r->names)) == NULL)
+		return false;
+	name_remove(&r->names, oldest);
+	free(oldest);			/* the entry, of which it is the first member */
+	return true;
+}
+
+/* The entry of a normalised name, made where it is missing; NULL without memory. */
+static struct entry *
+entry_for(struct resolver *r, const char *name)
+{
+	struct entry *e = (struct entry *)name_find(&r->names, name);
+
+	if (e != NULL)
+		return e;
+	if (!make_room(r) || (e = calloc(1, sizeof(*e))) == NULL)
+		return NULL;
+	strcpy(e->name.text, name);
+	e->resolver = r;
+	queue_init(&e->waiting);
+	name_add(&r->names, &e->name);
+	return e;
+}
+
+/* --- for callers ---------------------------------------------------------------------------------------------------- */
+
+const struct resolver_answer *
+resolver_cached(struct resolver *r, const char *name)
+{
+	char normal[NAME_LENGTH + 1];
+	struct entry *e;
+
+	if (!name_normalise(name, normal))
+		return &no_name;
+	e = entry_for(r, normal);
+	return e != NULL && is_known(e) ? &e->answer : NULL;
+}
+
+struct resolver_request *
+resolver_lookup(struct resolver *r, const char *name, resolver_callback *callback, void *argument)
+{
+	char normal[NAME_LENGTH + 1];
+	struct resolver_request *request = calloc(1, sizeof(*request));
+	struct entry *e = NULL;
+	bool known = true;
+
+	if (request == NULL)
+		return NULL;
+	if (name_normalise(name, normal)) {
+		e = entry_for(r, normal);
+		if (e == NULL || (!(known = is_known(e)) && e->questions == NULL && !ask(e))) {
+			free(request);
+			return NULL;
+		}
+		e->name.holds++;
+	}
+	*request = (struct resolver_request){ .entry = e, .callback = callback, .argument = argument };
+	if (known)
+		make_ready(r, request);
+	else
+		append(&e->waiting, request);
+	return request;
+}
+
+void
+resolver_cancel(struct resolver *r, struct resolver_request **request)
+{
+	(void)r;
+	leave_queue(*request);
+	if ((*request)->entry != NULL)
+		(*request)->entry->name.holds--;
+	free(*request);
+	*request = NULL;
+}
+
+struct resolver *
+resolver_new_with(struct event_base *base, const struct weir_list *servers, const char *hosts, const char *resolv_conf)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->base = base;
+	r->files_checked = weir_now();
+	name_table_init(&r->names);
+	queue_init(&r->ready);
+	r->deliver = event_new(base, -1, 0, deliver, r);
+	r->dns = dns_new(base, servers, resolv_conf);
+	r->hosts = hosts_new(hosts);
+	if (r->deliver == NULL || r->dns == NULL || r->hosts == NULL)
+		resolver_free(&r);
+	return r;
+}
+
+struct resolver *
+resolver_new(struct event_base *base, const struct weir_list *servers)
+{
+	return resolver_new_with(base, servers, "/etc/hosts", "/etc/resolv.conf");
+}
+
+static void
+free_requests(struct queue *q)
+{
+	struct resolver_request *r;
+
+	while ((r = q->first) != NULL) {
+		leave_queue(r);
+		free(r);
+	}
+}
+
+void
+resolver_free(struct resolver **resolver)
+{
+	struct resolver *r = *resolver;
+	struct entry *e;
+
+	if (r == NULL)
+		return;
+	dns_free(&r->dns);		/* the questions are ours again */
+	free_requests(&r->ready);
+	while ((e = (struct entry *)r->names.newest) != NULL) {
+		free_requests(&e->waiting);
+		if (e->questions != NULL)
+			end_questions(e);
+		name_remove(&r->names, &e->name);
+		free(e);
+	}
+	if (r->deliver != NULL)
+		event_free(r->deliver);
+	hosts_free(&r->hosts);
+	free(r);
+	*resolver = NULL;
+}
