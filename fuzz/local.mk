@@ -3,7 +3,7 @@
 # replays every corpus (fuzz/replay.c); with ./configure --enable-fuzzing CC=clang libFuzzer goes on from there for
 # $FUZZ_SECONDS (default 10) a target. To add one: its line in FUZZ_TARGETS, sorted, and fuzz_NAME_LDADD = $(FUZZ_LIBS).
 
-FUZZ_TARGETS =
+FUZZ_TARGETS = fuzz/fuzz_ini
 
 if FUZZING
 FUZZ_LIBS = $(LDADD) -fsanitize=fuzzer
@@ -12,10 +12,18 @@ noinst_LIBRARIES += fuzz/libreplay.a
 FUZZ_LIBS = fuzz/libreplay.a $(LDADD)
 endif
 fuzz_libreplay_a_SOURCES = fuzz/replay.c
+fuzz_fuzz_ini_LDADD = $(FUZZ_LIBS)
+
+fuzz_fuzz_chunked_SOURCES = fuzz/fuzz_chunked.c fuzz/http1_fuzz.h
+fuzz_fuzz_chunked_LDADD = $(FUZZ_LIBS)
+fuzz_fuzz_request_SOURCES = fuzz/fuzz_request.c fuzz/http1_fuzz.h
+fuzz_fuzz_request_LDADD = $(FUZZ_LIBS)
+fuzz_fuzz_response_SOURCES = fuzz/fuzz_response.c fuzz/http1_fuzz.h
+fuzz_fuzz_response_LDADD = $(FUZZ_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 TESTS += fuzz/check
-EXTRA_DIST += fuzz/check fuzz/corpus
+EXTRA_DIST += fuzz/check fuzz/corpus 
 
 fuzz_environment = \
 	FUZZ_TARGETS='$(FUZZ_TARGETS)'; export FUZZ_TARGETS; \

@@ -120,8 +120,8 @@ CORE_LIBS = $(EVENT_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(LTDL_LIBS)
 # The server takes all of the library, also what only modules call, and lets them see the contract's symbols and no others.
 sbin_PROGRAMS += weir
 weir_SOURCES = server/main.c
-weir_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
-weir_LDADD = -Wl,--whole-archive,libweircore.a,--no-whole-archive $(PRELOADED) $(CORE_LIBS)
+weir_LDFLAGS = $(AM_LDFLAGS) -export-dynamic -Wl,--whole-archive,libweircore.a,--no-whole-archive
+weir_LDADD = $(PRELOADED) $(CORE_LIBS)
 if STATIC_MODULES
 weir_CPPFLAGS = $(AM_CPPFLAGS) -DWEIR_STATIC_MODULES
 PRELOADED = -dlpreopen force $(pkglib_LTLIBRARIES:%=-dlpreopen %)
