@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The comparison with peers: `make bench` builds its programs; bench/run does so by itself when they are missing.
 
-bench_tools = bench/origin bench/load bench/relay
+bench_tools = bench/origin bench/load bench/relay bench/micro_http1
 EXTRA_PROGRAMS += $(bench_tools)
 CLEANFILES += $(bench_tools)
 bench_origin_SOURCES = bench/origin.c
@@ -10,6 +10,8 @@ bench_load_SOURCES = bench/load.c
 bench_load_LDADD =
 bench_relay_SOURCES = bench/relay.c
 bench_relay_LDADD =
+bench_micro_http1_SOURCES = bench/micro_http1.c
+bench_micro_http1_LDADD = libweircore.a
 
 bench: $(bench_tools)
 .PHONY: bench

@@ -3,7 +3,7 @@
 # replays every corpus (fuzz/replay.c); with ./configure --enable-fuzzing CC=clang libFuzzer goes on from there for
 # $FUZZ_SECONDS (default 10) a target. To add one: its line in FUZZ_TARGETS, sorted, and fuzz_NAME_LDADD = $(FUZZ_LIBS).
 
-FUZZ_TARGETS = fuzz/fuzz_ini
+FUZZ_TARGETS = fuzz/fuzz_chunked fuzz/fuzz_ini fuzz/fuzz_request fuzz/fuzz_response
 
 if FUZZING
 FUZZ_LIBS = $(LDADD) -fsanitize=fuzzer
@@ -23,7 +23,7 @@ fuzz_fuzz_response_LDADD = $(FUZZ_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 TESTS += fuzz/check
-EXTRA_DIST += fuzz/check fuzz/corpus 
+EXTRA_DIST += fuzz/check fuzz/corpus
 
 fuzz_environment = \
 	FUZZ_TARGETS='$(FUZZ_TARGETS)'; export FUZZ_TARGETS; \
