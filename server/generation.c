@@ -211,10 +211,23 @@ start(const char *path, const struct generation *previous, unsigned threads, str
 	return generation;
 }
 
+/* All or nothing: NULL, with nothing left of it, when there was any error. */
+static struct generation *
+finish(struct steps *steps, unsigned errors)
+{
+	struct generation *generation = steps->build.generation;
+	struct report *report = steps->build.report;
+
+	if (steps->build.failed && report->errors == errors)
+		report_error(report, generation->path, 0, "no memory to build the configuration");
+	if (steps->build.failed || report->errors != errors)
+		generation_free(&generation);
+	return generation;
+}
+
 static struct generation *
 build(const char *path, struct modules *loaded, const struct generation *previous, unsigned threads, bool check, struct report *report)
 {
-	struct generation *generation;
 	struct steps steps = {
 		.build = { .report = report, .check = check, .file = path },
 		.loaded = loaded,
@@ -222,16 +235,11 @@ build(const char *path, struct modules *loaded, const struct generation *previou
 	};
 	unsigned errors = report->errors;
 
-	if ((generation = start(path, previous, threads, report)) == NULL)
+	if ((steps.build.generation = start(path, previous, threads, report)) == NULL)
 		return NULL;
-	steps.build.generation = generation;
 	steps.sections = (struct sections){ .build = &steps.build, .errors = report->errors };
 	run_steps(&steps);
-	if (steps.build.failed && report->errors == errors)
-		report_error(report, path, 0, "no memory to build the configuration");
-	if (steps.build.failed || report->errors != errors)
-		generation_free(&generation);
-	return generation;
+	return finish(&steps, errors);
 }
 
 struct generation *
@@ -244,6 +252,20 @@ struct generation *
 generation_check(const char *path, struct modules *loaded, struct report *report)
 {
 	return build(path, loaded, NULL, 0, true, report);
+}
+
+struct generation *
+generation_peek(const char *path, struct report *report)
+{
+	struct steps steps = { .build = { .report = report, .check = true, .file = path } };
+	unsigned errors = report->errors;
+
+	if ((steps.build.generation = start(path, NULL, 0, report)) == NULL)
+		return NULL;
+	steps.sections = (struct sections){ .build = &steps.build, .errors = report->errors };
+	if (!read_process(&steps))
+		steps.build.failed = true;
+	return finish(&steps, errors);
 }
 
 void

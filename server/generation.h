@@ -140,6 +140,9 @@ struct generation *generation_build(const char *path, struct modules *, const st
 /* The same only to look at it (`weir -t`): modules are told, and change nothing outside. */
 struct generation *generation_check(const char *path, struct modules *, struct report *);
 
+/* Only what [weir] says: no module is loaded, and no other section looked at. NULL after reporting errors. Main thread. */
+struct generation *generation_peek(const char *path, struct report *);
+
 /* Let the modules drop theirs and free all of it. No thread may hold it. Main thread. */
 void generation_free(struct generation **);
 

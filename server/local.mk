@@ -18,6 +18,8 @@ libweircore_a_SOURCES = \
 	server/client.c \
 	server/client.h \
 	server/clock.c \
+	server/command.c \
+	server/command.h \
 	server/config.c \
 	server/config.h \
 	server/contract.c \
@@ -53,6 +55,8 @@ libweircore_a_SOURCES = \
 	server/loader.h \
 	server/log.c \
 	server/log.h \
+	server/manual.c \
+	server/manual.h \
 	server/message.c \
 	server/message.h \
 	server/name.c \

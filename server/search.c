@@ -18,6 +18,8 @@
 #error "WEIR_MODULEDIR is the folder of installed modules"
 #endif
 
+const char *search_installed = WEIR_MODULEDIR;
+
 const char *
 search_folder(const struct search *search, size_t index)
 {
@@ -29,7 +31,7 @@ search_folder(const struct search *search, size_t index)
 	}
 	if (index < count)
 		return ((const char *const *)search->path->items)[index];
-	return index == count ? WEIR_MODULEDIR : NULL;
+	return index == count ? search_installed : NULL;
 }
 
 const char *

@@ -16,7 +16,10 @@
 struct search {
 	const char *const *first;	/* of the command line; NULL ends them */
 	const struct weir_list *path;	/* of the configuration: const char *; may be NULL */
-};				/* the built-in folder comes last */
+};
+
+/* The folder of installed modules, which comes last. Tests set another one, so as not to depend on what is installed. */
+extern const char *search_installed;
 
 /* The folders in their order; NULL past the last. */
 const char *search_folder(const struct search *, size_t index);

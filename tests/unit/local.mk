@@ -6,6 +6,7 @@ UNIT_TESTS = \
 	tests/unit/test_address \
 	tests/unit/test_arena \
 	tests/unit/test_chain \
+	tests/unit/test_command \
 	tests/unit/test_config \
 	tests/unit/test_generation \
 	tests/unit/test_http1_chunked \
@@ -31,6 +32,8 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_command_CPPFLAGS = $(FIXTURE_CPPFLAGS)
+tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_config_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_generation_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_generation_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
@@ -65,4 +68,3 @@ UNIT_HELPERS = \
 	tests/unit/option_scenes.h \
 	tests/unit/said.h
 EXTRA_DIST += $(UNIT_HELPERS)
-tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime

@@ -10,6 +10,7 @@
 #include "server/config.h"
 #include "server/generation.h"
 #include "server/loader.h"
+#include "server/search.h"
 #include "server/template.h"
 
 #include <fcntl.h>
@@ -581,5 +582,6 @@ main(void)
 		SCENE(the_values_and_chains_can_be_printed),
 	};
 
+	search_installed = "/nonexistent/weir";
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

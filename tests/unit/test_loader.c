@@ -7,6 +7,7 @@
  */
 #include "said.h"
 #include "server/loader.h"
+#include "server/search.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -205,7 +206,7 @@ a_missing_file_names_the_folders_and_the_nearest_module(void **state)
 	struct scene *scene = *state;
 
 	assert_refused(scene, "goood", "no goood.so in /tmp/weir-loader-", FIXTURES, "did you mean `good`?");
-	assert_said(&scene->report, WEIR_MODULEDIR " (no such folder)");
+	assert_said(&scene->report, "/nonexistent/weir (no such folder)");
 	assert_said(&scene->report, "module_path or -M");
 }
 
@@ -505,5 +506,6 @@ main(void)
 	};
 
 	lt_dlpreload_default(linked_in);
+	search_installed = "/nonexistent/weir";
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
