@@ -6,16 +6,16 @@
 FUZZ_TARGETS = fuzz/fuzz_chunked fuzz/fuzz_ini fuzz/fuzz_request fuzz/fuzz_response
 
 if FUZZING
-FUZZ_LIBS = $(LDADD) -fsanitize=fuzzer
+FUZZ_LIBS = $(LDADD) $(FUZZ_ENGINE)
 else
 noinst_LIBRARIES += fuzz/libreplay.a
 FUZZ_LIBS = fuzz/libreplay.a $(LDADD)
 endif
 fuzz_libreplay_a_SOURCES = fuzz/replay.c
-fuzz_fuzz_ini_LDADD = $(FUZZ_LIBS)
 
 fuzz_fuzz_chunked_SOURCES = fuzz/fuzz_chunked.c fuzz/http1_fuzz.h
 fuzz_fuzz_chunked_LDADD = $(FUZZ_LIBS)
+fuzz_fuzz_ini_LDADD = $(FUZZ_LIBS)
 fuzz_fuzz_request_SOURCES = fuzz/fuzz_request.c fuzz/http1_fuzz.h
 fuzz_fuzz_request_LDADD = $(FUZZ_LIBS)
 fuzz_fuzz_response_SOURCES = fuzz/fuzz_response.c fuzz/http1_fuzz.h

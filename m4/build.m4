@@ -59,6 +59,7 @@ int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { (void)d; (void)n; r
 		SANITIZE_CFLAGS="$SANITIZE_CFLAGS -fsanitize=fuzzer-no-link"
 	])
 	AC_SUBST([FUZZING], [$enable_fuzzing])
+	AC_SUBST([FUZZ_ENGINE], [-fsanitize=fuzzer])
 	AM_CONDITIONAL([FUZZING], [test "$enable_fuzzing" != no])
 ])
 
