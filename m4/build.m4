@@ -17,7 +17,7 @@ dnl Warnings, hardening and visibility. CFLAGS, CPPFLAGS and LDFLAGS stay the bu
 AC_DEFUN([WEIR_COMPILER_FLAGS], [
 	AC_MSG_CHECKING([which flags the compiler takes])
 	WEIR_TRY_FLAGS([WARN_CFLAGS], [-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
-		-Wwrite-strings -Wvla -Wformat-security])
+		-Wvla -Wformat-security])
 	AS_IF([test "$enable_werror" != no], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
 	WEIR_TRY_FLAGS([HARDEN_CFLAGS], [-fstack-protector-strong -fstack-clash-protection -fcf-protection])
 	WEIR_TRY_FLAGS([HARDEN_LDFLAGS], [-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack])
