@@ -249,7 +249,6 @@ read_file(struct reading *reading, const char *path)
 	int fd;
 
 	reading->file = path;
-	reading->section = NULL;
 	if ((fd = open_file(reading, &size)) < 0)
 		return false;
 	if (size > BYTES_MOST - reading->bytes) {

@@ -28,6 +28,7 @@ parse_custom(struct weir_build *at, const char *text, void *value)
 {
 	if (strlen(text) != 3)
 		return weir_build_printf(at, "%zu bytes instead of 3", strlen(text));
+	assert_memory_equal(value, "\0\0\0", 4);	/* whatever held before */
 	strcpy(value, text);
 	return NULL;
 }
@@ -254,8 +255,8 @@ a_route_overrides_what_the_module_section_says(void **state)
 	bool own;
 
 	(void)state;
-	load("[module sample]\nnumber = 4\nsize = 1M\nname = a\nname = b\n"
-		"[route r]\nsample.number = 5\nsample.name = c\npage = on\n");
+	load("[module sample]\nnumber = 4\nsize = 1M\nname = a\nname = b\ncustom = old\n"
+		"[route r]\nsample.number = 5\nsample.name = c\nsample.custom = new\npage = on\n");
 	set = option_parse(&build, &sample, route("r"), &own);
 	assert_string_equal(said(), "");
 	assert_true(own);
@@ -264,6 +265,7 @@ a_route_overrides_what_the_module_section_says(void **state)
 	assert_int_equal(set->duration, 5000);
 	assert_int_equal(set->names.count, 1);
 	assert_string_equal(*(const char **)set->names.items, "c");
+	assert_string_equal(set->custom, "new");
 	assert_true(set->page);
 	assert_int_equal(defaults->number, 4);
 	assert_int_equal(defaults->names.count, 2);
