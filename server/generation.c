@@ -14,11 +14,14 @@
 #include "report.h"
 #include "section.h"
 #include "slot.h"
+#include "thread.h"
 
 #include <assert.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert((int)LOADER_METRICS_MAX <= (int)METRIC_CELLS, "threads have room for the metrics of all modules");
 
 /* What the steps of one build share. */
 struct steps {
@@ -56,6 +59,8 @@ count_cpus(void)
 			count = (unsigned)CPU_COUNT_S(CPU_ALLOC_SIZE(cpus), set);
 		CPU_FREE(set);
 	}
+	if (count > THREADS_MAX)
+		count = THREADS_MAX;
 	return count > 0 ? count : 1;
 }
 

@@ -7,12 +7,14 @@
  */
 #include "settings.h"
 #include "generation.h"
+#include "thread.h"
 #include "value.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS_MOST 1024
+#define THREADS_MOST 256
+_Static_assert(THREADS_MOST == THREADS_MAX, "what may be written is what can be started");
 #define WEIGHT_MOST 65535
 #define MINUTE 60000
 #define HOUR (60 * MINUTE)
@@ -41,7 +43,7 @@ parse_threads(struct weir_build *build, const char *text, void *value)
 	if (strcmp(text, "auto") == 0)
 		*threads = 0;
 	else if (!parse_number(text, 10, THREADS_MOST, threads) || *threads == 0)
-		return "write auto, or a number from 1 to 1024";
+		return "write auto, or a number from 1 to 256";
 	return NULL;
 }
 

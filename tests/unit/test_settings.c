@@ -92,11 +92,11 @@ the_process_is_set(void **state)
 	char path[128];
 
 	(void)state;
-	configure("[weir]\nthreads = 1024\nadmin = run/admin.sock\nerror_log = log/error\nlog_level = debug\n"
+	configure("[weir]\nthreads = 256\nadmin = run/admin.sock\nerror_log = log/error\nlog_level = debug\n"
 		"resolver = 192.0.2.53\nresolver = [2001:db8::53]:5353\nmemory = 0\n");
 	fill(weir_options, "weir", &set, sizeof(set));
 	assert_string_equal(said(), "");
-	assert_int_equal(set.threads, 1024);
+	assert_int_equal(set.threads, 256);
 	snprintf(path, sizeof(path), "%s/run/admin.sock", scene_folder);
 	assert_string_equal(set.admin, path);
 	snprintf(path, sizeof(path), "%s/log/error", scene_folder);
@@ -170,10 +170,10 @@ bad_values_of_the_core(void **state)
 		const struct table *table;
 		const char *line, *why;
 	} bad[] = {
-		{ &weir_table, "threads = 0", "write auto, or a number from 1 to 1024" },
-		{ &weir_table, "threads = 1025", "write auto, or a number from 1 to 1024" },
-		{ &weir_table, "threads = 99999999999", "write auto, or a number from 1 to 1024" },
-		{ &weir_table, "threads = Auto", "write auto, or a number from 1 to 1024" },
+		{ &weir_table, "threads = 0", "write auto, or a number from 1 to 256" },
+		{ &weir_table, "threads = 1025", "write auto, or a number from 1 to 256" },
+		{ &weir_table, "threads = 99999999999", "write auto, or a number from 1 to 256" },
+		{ &weir_table, "threads = Auto", "write auto, or a number from 1 to 256" },
 		{ &weir_table, "error_log = ", "write stderr, syslog or a file's path" },
 		{ &weir_table, "resolver = dns.example", "a DNS server is named by its IP address" },
 		{ &weir_table, "resolver = unix:/run/dns", "a DNS server is named by its IP address" },
