@@ -18,6 +18,7 @@ answer_set(struct weir_exchange *x, int status, const char *type, const char *bo
 {
 	response_init(&x->response, &x->arena);
 	x->response.status = status;
+	x->response.reason = NULL;
 	x->response.minor = 1;
 	x->response.framing = FRAMING_LENGTH;
 	x->response.length = length;

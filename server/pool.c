@@ -311,7 +311,7 @@ take_shelved(struct pool *pool)
 		free(s);
 		if (u == NULL)
 			continue;
-		if (upstream_is_alive(u)) {
+		if (upstream_is_alive(u) && upstream_want_read(u, true)) {
 			u->requests = requests;
 			counter_add(&t->counters, COUNT_UPSTREAM_SHELVED, 1);
 			return u;
