@@ -41,7 +41,7 @@ install_environment = \
 	export INSTALLED_MODULES;
 
 TESTS += tests/tree tests/third-party/check
-EXTRA_DIST += tests/tree tests/pytest-tap tests/vtc tests/third-party/check tests/third-party/greet.c tests/third-party/Makefile
+EXTRA_DIST += tests/tree tests/pytest-tap tests/vtc tests/third-party/check
 
 include tests/unit/local.mk
 include tests/e2e/local.mk
