@@ -116,10 +116,8 @@ has_default(const struct option_owner *owner, const struct weir_option *option)
 }
 
 static bool
-is_set(const struct option_owner *owner, const struct weir_option *option, const struct config_section *section)
+is_set(const struct option_owner *owner, const struct weir_option *option, const struct config_section *section, unsigned kind)
 {
-	unsigned kind = option_kind(section->kind);
-
 	return option_may_stand(owner, option, kind) && option_next(section->entries, owner, option, kind) != NULL;
 }
 
@@ -142,11 +140,12 @@ check_required(struct weir_build *build, const struct option_owner *owner, const
 	const struct weir_option *option;
 	char key[OPTION_KEY_ROOM];
 
-	for (option = owner->options; option->name != NULL; option++)
-		any_required |= option->required && is_set(owner, option, section);
+	for (option = owner->options; any && option->name != NULL; option++)
+		any_required |= option->required && is_set(owner, option, section, kind);
 	for (option = owner->options; option->name != NULL; option++) {
-		if (!option->required || !option_may_stand(owner, option, kind) || is_set(owner, option, section) ||
-		    has_default(owner, option) || !is_wanted(owner, option, kind, any, any_required))
+		if (!option->required || !option_may_stand(owner, option, kind) ||
+		    !is_wanted(owner, option, kind, any, any_required) || is_set(owner, option, section, kind) ||
+		    has_default(owner, option))
 			continue;
 		report_error(build->report, section->file, section->line, "[%s%s%s] needs `%s`", section->kind,
 			*section->name != '\0' ? " " : "", section->name, option_key(owner, option, kind, key));
@@ -216,9 +215,10 @@ static bool
 concerns(const struct option_owner *owner, const struct config_section *section)
 {
 	const struct weir_option *option = owner->options;
+	unsigned kind = option_kind(section->kind);
 
 	for (; option != NULL && option->name != NULL; option++)
-		if (is_set(owner, option, section))
+		if (is_set(owner, option, section, kind))
 			return true;
 	return false;
 }
@@ -250,7 +250,7 @@ option_complete(const struct option_owner *owner, const struct config_section *s
 
 	for (; option != NULL && option->name != NULL; option++)
 		if (option->required && option_may_stand(owner, option, kind) &&
-		    !is_set(owner, option, section) && !has_default(owner, option))
+		    !is_set(owner, option, section, kind) && !has_default(owner, option))
 			return false;
 	return true;
 }
