@@ -131,5 +131,6 @@ weir_CPPFLAGS = $(AM_CPPFLAGS) -DWEIR_STATIC_MODULES
 PRELOADED = -dlpreopen force $(pkglib_LTLIBRARIES:%=-dlpreopen %)
 weir_DEPENDENCIES = libweircore.a $(pkglib_LTLIBRARIES)
 else
+weir_CPPFLAGS = $(AM_CPPFLAGS)
 weir_DEPENDENCIES = libweircore.a
 endif
