@@ -40,8 +40,8 @@ install_environment = \
 	INSTALLED_MODULES=`test -z '$(TEST_MODULES)' || for module in $(pkglib_LTLIBRARIES); do basename $$module .la; done`; \
 	export INSTALLED_MODULES;
 
-TESTS += tests/tree tests/third-party/check
-EXTRA_DIST += tests/tree tests/pytest-tap tests/vtc tests/third-party/check
+TESTS += tests/tree tests/exports tests/third-party/check
+EXTRA_DIST += tests/tree tests/exports tests/pytest-tap tests/vtc tests/third-party/check
 
 include tests/unit/local.mk
 include tests/e2e/local.mk
