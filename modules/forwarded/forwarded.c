@@ -128,6 +128,13 @@ count_own_hops(struct weir_exchange *x, const char *own)
 	return hops;
 }
 
+static void
+note_request(struct weir_exchange *x, struct state *state)
+{
+	state->sender_scheme = state->scheme = weir_scheme(x);
+	state->sender_authority = state->authority = weir_authority(x);
+}
+
 static enum weir_verdict
 hear(struct weir_exchange *x, const void *c, void *s)
 {
@@ -139,8 +146,7 @@ hear(struct weir_exchange *x, const void *c, void *s)
 		weir_fail(x, 508, "a loop: Via has `%s` %d times", set->pseudonym, (int)set->loop_limit);
 		return WEIR_FAIL;
 	}
-	state->sender_scheme = weir_scheme(x);
-	state->sender_authority = weir_authority(x);
+	note_request(x, state);
 	if (forwarded_is_trusted(&set->trust, weir_connection_address(weir_exchange_connection(x))))
 		believe(x, set, state);
 	else
@@ -241,10 +247,12 @@ static enum weir_verdict
 tell_origin(struct weir_exchange *x, const void *c, void *s)
 {
 	const struct settings *set = c;
-	const struct state *state = s;
+	struct state *state = s;
 	const struct sockaddr *address = weir_connection_address(weir_exchange_connection(x));
 	char text[64], *sender = address->sa_family == AF_UNIX ? NULL : text;
 
+	if (state->scheme == NULL)	/* another module ended the phase request, or the listener has us off */
+		note_request(x, state);
 	weir_address_text(address, text);
 	if (set->x_forwarded)
 		tell_x_forwarded(x, state, sender);

@@ -541,6 +541,20 @@ the_origin_is_told_what_the_client_asked_for(void **state)
 	origin_sees(x, "X-Forwarded-Host", "example.com");
 }
 
+/* Another module may end the phase request before us. */
+static void
+who_was_not_heard_is_told_as_it_stands(void **state)
+{
+	struct weir_exchange *x = *state;
+
+	option(x, "forwarded", "yes");
+	option(x, "x_forwarded_port", "yes");
+	assert_int_equal(fake_run(x, WEIR_PHASE_UPSTREAM_REQUEST), WEIR_NEXT);
+	origin_sees(x, "X-Forwarded-For", "192.0.2.1");
+	origin_sees(x, "X-Forwarded-Port", "80");
+	origin_sees(x, "Forwarded", "for=192.0.2.1;proto=http;host=example.com");
+}
+
 static void
 via_goes_beside_that_of_others(void **state)
 {
@@ -621,6 +635,7 @@ main(void)
 		SCENE(a_unix_socket_has_no_address),
 		SCENE(the_port_is_the_one_that_the_client_used),
 		SCENE(the_origin_is_told_what_the_client_asked_for),
+		SCENE(who_was_not_heard_is_told_as_it_stands),
 		SCENE(via_goes_beside_that_of_others),
 		SCENE(hooks_that_would_do_nothing_are_not_needed),
 		SCENE(a_loop_ends),
