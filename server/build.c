@@ -2,8 +2,8 @@
 /*
  * build: what a module may ask and say while a generation is built (weir/build.h).
  *
- * All of it works on the struct weir_build of the build under way; the accessors of upstreams and servers read the
- * finished generation and are for any thread.
+ * All of it works on the struct weir_build of the build under way; the accessors of upstreams and servers
+ * read the finished generation and are for any thread.
  */
 #include "config.h"
 #include "generation.h"
@@ -93,7 +93,7 @@ weir_build_settings(const struct weir_build *build)
 	return build->generation->module_settings[build->slot];
 }
 
-/* --- routes -------------------------------------------------------------------------------------------------- */
+/* --- routes --------------------------------------------------------------------------------------------- */
 
 size_t
 weir_build_routes(const struct weir_build *build)
@@ -120,7 +120,7 @@ weir_route_name(const struct weir_route *route)
 	return route->name;
 }
 
-/* --- upstreams and their servers ----------------------------------------------------------------------------- */
+/* --- upstreams and their servers ------------------------------------------------------------------------ */
 
 size_t
 weir_build_upstreams(const struct weir_build *build)

@@ -17,7 +17,8 @@ chain_phase_name(enum weir_phase phase)
 {
 	static const char *const names[WEIR_PHASES] = {
 		"accept", "handshake", "request", "route", "access", "cache", "peer", "connected", "failed",
-		"upstream_request", "request_body", "upstream_response", "store", "response", "response_body", "error", "log",
+		"upstream_request", "request_body", "upstream_response", "store", "response", "response_body",
+		"error", "log",
 	};
 
 	return names[phase];
@@ -59,11 +60,13 @@ is_needed(const struct module *module, const void *settings, enum weir_phase pha
 {
 	const struct weir_module *contract = module->contract;
 
-	return chain_has_hook(contract, phase) && (contract->needed == NULL || contract->needed(settings, phase));
+	return chain_has_hook(contract, phase) &&
+		(contract->needed == NULL || contract->needed(settings, phase));
 }
 
 static void
-fill_hook(struct hook *hook, const struct generation *generation, unsigned slot, enum weir_phase phase, const void *settings)
+fill_hook(struct hook *hook, const struct generation *generation, unsigned slot, enum weir_phase phase,
+	const void *settings)
 {
 	const struct module *module = generation->modules[slot];
 
@@ -75,7 +78,8 @@ fill_hook(struct hook *hook, const struct generation *generation, unsigned slot,
 }
 
 bool
-chain_build(struct chain *chain, struct generation *generation, const void *const *settings, const bool *used, enum weir_phase begin)
+chain_build(struct chain *chain, struct generation *generation, const void *const *settings, const bool *used,
+	enum weir_phase begin)
 {
 	bool needed[WEIR_PHASES][LOADER_MODULES_MAX] = { { false } };
 	struct hook *hooks;
@@ -84,7 +88,8 @@ chain_build(struct chain *chain, struct generation *generation, const void *cons
 	assert(generation->module_count <= LOADER_MODULES_MAX);
 	for (enum weir_phase phase = begin; phase < WEIR_PHASES; phase++) {
 		for (unsigned slot = 0; slot < generation->module_count; slot++) {
-			needed[phase][slot] = used[slot] && is_needed(generation->modules[slot], settings[slot], phase);
+			needed[phase][slot] =
+				used[slot] && is_needed(generation->modules[slot], settings[slot], phase);
 			count += needed[phase][slot];
 		}
 	}
@@ -104,7 +109,8 @@ chain_build(struct chain *chain, struct generation *generation, const void *cons
 }
 
 void
-chain_print(FILE *to, const struct chain *chain, const struct generation *generation, const struct config_section *section)
+chain_print(FILE *to, const struct chain *chain, const struct generation *generation,
+	const struct config_section *section)
 {
 	const struct config_section *origin;
 	const struct option_owner *owner;
@@ -115,8 +121,8 @@ chain_print(FILE *to, const struct chain *chain, const struct generation *genera
 			hook = &chain->hooks[i];
 			owner = &generation->owners[hook->slot];
 			origin = hook->settings == owner->defaults ? owner->section : section;
-			fprintf(to, "  %-17s  %-15s  [%s %s] %s:%u\n", chain_phase_name(phase), hook->module->name,
-				origin->kind, origin->name, origin->file, origin->line);
+			fprintf(to, "  %-17s  %-15s  [%s %s] %s:%u\n", chain_phase_name(phase),
+				hook->module->name, origin->kind, origin->name, origin->file, origin->line);
 		}
 	}
 }

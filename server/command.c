@@ -42,7 +42,7 @@ static const char help[] =
 	"\n"
 	"Exit codes: 0 good, 1 bad configuration, 2 usage.\n";
 
-/* --- the command line ---------------------------------------------------------------------------------------- */
+/* --- the command line ----------------------------------------------------------------------------------- */
 
 static bool __attribute__((format(printf, 2, 3)))
 refuse(FILE *to, const char *format, ...)
@@ -124,14 +124,14 @@ command_parse(struct command *command, int count, char **arguments, FILE *to)
 	return true;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------------- */
 
 static void
 print_counts(const struct command *command, const struct generation *generation, FILE *to)
 {
-	fprintf(to, "%s: configuration is good: listeners %zu, upstreams %zu, routes %zu, modules %zu, hooks %u\n", command->path,
-		generation->listen_count, generation->upstream_count, generation->route_count, generation->module_count,
-		generation->hook_count);
+	fprintf(to, "%s: configuration is good: ", command->path);
+	fprintf(to, "listeners %zu, upstreams %zu, routes %zu, modules %zu, hooks %u\n", generation->listen_count,
+		generation->upstream_count, generation->route_count, generation->module_count, generation->hook_count);
 }
 
 /* Build the configuration without any effect, and show what is asked of it. */
@@ -187,7 +187,8 @@ is_there(const struct modules *modules, const struct weir_list *path, const char
 
 /* A kind of section and a module may have one name, as route has: then both are shown. */
 static void
-show_manual(struct modules *modules, const struct weir_list *path, const char *name, FILE *to, struct report *report)
+show_manual(struct modules *modules, const struct weir_list *path, const char *name, FILE *to,
+	struct report *report)
 {
 	bool core = manual_print_core(to, name);
 	const struct module *module;
@@ -240,7 +241,8 @@ static int
 print_versions(FILE *to)
 {
 	fprintf(to, "weir %s\nmodule ABI %d.%d\n", PACKAGE_VERSION, WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
-	fprintf(to, "libevent %s\njansson %s\nlibc %s\n", event_get_version(), jansson_version_str(), gnu_get_libc_version());
+	fprintf(to, "libevent %s\njansson %s\nlibc %s\n", event_get_version(), jansson_version_str(),
+		gnu_get_libc_version());
 	return COMMAND_GOOD;
 }
 

@@ -31,7 +31,8 @@ struct command {
 	char **arguments;		/* as the process got them; NULL ends them */
 };
 
-/* Understand the command line; false after saying on `to` what is wrong with it. The texts stay the caller's. */
+/* Understand the command line; false after saying on `to` what is wrong with it. The texts stay the
+ * caller's. */
 bool command_parse(struct command *, int count, char **arguments, FILE *to);
 
 /* Do what is asked, except to serve: answers go to `to`, errors to `errors`. The exit code. */

@@ -15,7 +15,8 @@
 #define STRUCT_MOST ((size_t)16 * 1024 * 1024)
 
 /* The length of struct weir_module in minor 0 of this major: it only grows from there. */
-#define LEAST_SIZE (offsetof(struct weir_module, response_body) + sizeof(((struct weir_module *)NULL)->response_body))
+#define LEAST_SIZE \
+	(offsetof(struct weir_module, response_body) + sizeof(((struct weir_module *)NULL)->response_body))
 
 /* A judgement under way. */
 struct check {
@@ -35,7 +36,8 @@ refuse(struct check *check, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	report_error(check->report, origin->file, origin->line, "module %s (%s) %s", origin->name, origin->path, text);
+	report_error(check->report, origin->file, origin->line, "module %s (%s) %s", origin->name,
+		origin->path, text);
 	check->failed = true;
 }
 
@@ -47,7 +49,7 @@ contract_is_name(const char *name)
 	return name[0] >= 'a' && name[0] <= 'z' && name[length] == '\0' && length <= CONTRACT_NAME_MOST;
 }
 
-/* --- what never moves ---------------------------------------------------------------------------------------- */
+/* --- what never moves ----------------------------------------------------------------------------------- */
 
 static void
 check_abi(struct check *check)
@@ -55,9 +57,11 @@ check_abi(struct check *check)
 	const struct weir_module *m = check->contract;
 
 	if (m->abi_major != WEIR_ABI_MAJOR)
-		refuse(check, "is built for ABI %u.%u, this Weir has %u.%u and loads only %u.x: "
+		refuse(check,
+			"is built for ABI %u.%u, this Weir has %u.%u and loads only %u.x: "
 			"build the module against this Weir's headers, or get one for ABI %u",
-			m->abi_major, m->abi_minor, WEIR_ABI_MAJOR, WEIR_ABI_MINOR, WEIR_ABI_MAJOR, WEIR_ABI_MAJOR);
+			m->abi_major, m->abi_minor, WEIR_ABI_MAJOR, WEIR_ABI_MINOR, WEIR_ABI_MAJOR,
+			WEIR_ABI_MAJOR);
 	else if (m->abi_minor > WEIR_ABI_MINOR)
 		refuse(check, "is built for ABI %u.%u, this Weir has the older %u.%u: "
 			"upgrade Weir, or build the module against this Weir's headers",
@@ -72,7 +76,8 @@ check_size(struct check *check)
 	size_t least = m->abi_minor == WEIR_ABI_MINOR ? sizeof(*m) : LEAST_SIZE;
 
 	if (m->size < least || m->size > sizeof(*m) || m->size % alignof(struct weir_module) != 0)
-		refuse(check, "says that its struct weir_module takes %u bytes; for ABI %u.%u %zu to %zu were expected: "
+		refuse(check,
+			"says that its struct weir_module takes %u bytes; for ABI %u.%u %zu to %zu were expected: "
 			"begin the struct with WEIR_ABI, and build the module for this machine",
 			m->size, m->abi_major, m->abi_minor, least, sizeof(*m));
 }
@@ -85,11 +90,13 @@ check_module_name(struct check *check)
 	if (name == NULL)
 		refuse(check, "has no name: begin its struct with WEIR_ABI");
 	else if (strcmp(name, wanted) != 0)
-		refuse(check, "calls itself `%.64s`, its file and symbol `%s`: make all three the same, by WEIR_MODULE(%s) and WEIR_ABI",
+		refuse(check,
+			"calls itself `%.64s`, its file and symbol `%s`: "
+			"make all three the same, by WEIR_MODULE(%s) and WEIR_ABI",
 			name, wanted, wanted);
 }
 
-/* --- options ------------------------------------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------------------------------------- */
 
 struct kind {
 	size_t size, alignment;
@@ -134,14 +141,17 @@ check_place(struct check *check, const struct weir_option *option)
 			"set settings_size, and give the option's offset by offsetof",
 			option->name, option->offset, option->offset + kind.size, room);
 	else if (option->offset % kind.alignment != 0)
-		refuse(check, "has the option %s at the odd offset %zu: its member is not of the type that weir/option.h names",
+		refuse(check,
+			"has the option %s at the odd offset %zu: "
+			"its member is not of the type that weir/option.h names",
 			option->name, option->offset);
 }
 
 static void
 check_bounds(struct check *check, const struct weir_option *option)
 {
-	const unsigned kinds = WEIR_IN_MODULE | WEIR_IN_ROUTE | WEIR_IN_UPSTREAM | WEIR_IN_LISTEN | WEIR_IN_CERTIFICATE;
+	const unsigned kinds =
+		WEIR_IN_MODULE | WEIR_IN_ROUTE | WEIR_IN_UPSTREAM | WEIR_IN_LISTEN | WEIR_IN_CERTIFICATE;
 
 	if (option->min > option->max)
 		refuse(check, "has the option %s with min above max", option->name);
@@ -150,7 +160,8 @@ check_bounds(struct check *check, const struct weir_option *option)
 	if (option->type == WEIR_CUSTOM && (option->parse == NULL || option->size == 0))
 		refuse(check, "has the option %s of type WEIR_CUSTOM without parse and size", option->name);
 	if ((option->in & ~kinds) != 0)
-		refuse(check, "has the option %s in section kinds (0x%x) that this Weir does not know", option->name, option->in);
+		refuse(check, "has the option %s in section kinds (0x%x) that this Weir does not know",
+			option->name, option->in);
 }
 
 static bool
@@ -170,13 +181,16 @@ check_options(struct check *check)
 
 	for (const struct weir_option *option = options; option != NULL && option->name != NULL; option++) {
 		if (!contract_is_name(option->name))
-			refuse(check, "has an option called `%.64s`: a name is [a-z][a-z0-9_]*", option->name);
+			refuse(check, "has an option called `%.64s`: a name is [a-z][a-z0-9_]*",
+				option->name);
 		else if (strcmp(option->name, "enable") == 0)
-			refuse(check, "has an option called enable: that one is Weir's own, for every module");
+			refuse(check,
+				"has an option called enable: that one is Weir's own, for every module");
 		if (stands_twice(options, option))
 			refuse(check, "has the option %s twice", option->name);
 		if ((unsigned)option->type > WEIR_CUSTOM) {
-			refuse(check, "has the option %s of the unknown type %d", option->name, (int)option->type);
+			refuse(check, "has the option %s of the unknown type %d", option->name,
+				(int)option->type);
 			continue;
 		}
 		check_bounds(check, option);
@@ -184,7 +198,7 @@ check_options(struct check *check)
 	}
 }
 
-/* --- the other tables ---------------------------------------------------------------------------------------- */
+/* --- the other tables ----------------------------------------------------------------------------------- */
 
 static bool
 ends_in(const char *name, const char *end)
@@ -203,7 +217,9 @@ check_metrics(struct check *check)
 		if (!contract_is_name(metric->name))
 			refuse(check, "has a metric called `%.64s`: a name is [a-z][a-z0-9_]*", metric->name);
 		else if (!metric->gauge && !ends_in(metric->name, "_total"))
-			refuse(check, "has the counter %s: the name of a counter ends in _total (or set gauge)", metric->name);
+			refuse(check,
+				"has the counter %s: the name of a counter ends in _total (or set gauge)",
+				metric->name);
 		for (const struct weir_metric *other = metrics; other < metric; other++) {
 			if (strcmp(other->name, metric->name) == 0)
 				refuse(check, "has the metric %s twice", metric->name);
@@ -216,9 +232,11 @@ check_variables(struct check *check)
 {
 	const struct weir_variable *variables = check->contract->variables;
 
-	for (const struct weir_variable *variable = variables; variable != NULL && variable->name != NULL; variable++) {
+	for (const struct weir_variable *variable = variables; variable != NULL && variable->name != NULL;
+		variable++) {
 		if (!contract_is_name(variable->name))
-			refuse(check, "has a variable called `%.64s`: a name is [a-z][a-z0-9_]*", variable->name);
+			refuse(check, "has a variable called `%.64s`: a name is [a-z][a-z0-9_]*",
+				variable->name);
 		if (variable->value == NULL)
 			refuse(check, "has the variable %s without a function", variable->name);
 		for (const struct weir_variable *other = variables; other < variable; other++) {
@@ -245,9 +263,10 @@ check_verbs(struct check *check)
 	}
 }
 
-/* --- hooks, classes and sizes -------------------------------------------------------------------------------- */
+/* --- hooks, classes and sizes --------------------------------------------------------------------------- */
 
-/* Hooks of these phases take other arguments and have members of their own: called as a weir_hook they would crash. */
+/* Hooks of these phases take other arguments and have members of their own: called as a weir_hook they would
+ * crash. */
 static void
 check_hooks(struct check *check)
 {
@@ -279,7 +298,8 @@ check_sizes(struct check *check)
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		if (sizes[i].size > STRUCT_MOST)
-			refuse(check, "asks for %zu bytes by %s; at most %zu are given", sizes[i].size, sizes[i].name, STRUCT_MOST);
+			refuse(check, "asks for %zu bytes by %s; at most %zu are given", sizes[i].size,
+				sizes[i].name, STRUCT_MOST);
 	}
 	if (m->order < WEIR_CLASS_FIRST || m->order > WEIR_CLASS_LAST)
 		refuse(check, "has the unknown class %d as its order", (int)m->order);
@@ -298,7 +318,8 @@ complete(const struct weir_module *found, struct arena *arena)
 }
 
 const struct weir_module *
-contract_check(const struct weir_module *found, const struct contract_origin *origin, struct arena *arena, struct report *report)
+contract_check(const struct weir_module *found, const struct contract_origin *origin, struct arena *arena,
+	struct report *report)
 {
 	struct check check = { .origin = origin, .report = report, .contract = found };
 

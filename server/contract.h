@@ -2,9 +2,9 @@
 /*
  * contract: what a module says of itself, judged before anyone relies on it.
  *
- * A module is written and built elsewhere, perhaps against an older Weir. Its struct is checked from the fields that
- * never move (ABI, size, name) to the tables, and a shorter one of an older minor is completed with zeros, so that
- * the rest of the core sees one shape only.
+ * A module is written and built elsewhere, perhaps against an older Weir. Its struct is checked from the
+ * fields that never move (ABI, size, name) to the tables, and a shorter one of an older minor is completed
+ * with zeros, so that the rest of the core sees one shape only.
  */
 #ifndef WEIR_SERVER_CONTRACT_H
 #define WEIR_SERVER_CONTRACT_H
@@ -30,7 +30,9 @@ struct contract_origin {
 /* [a-z][a-z0-9_]*, within CONTRACT_NAME_MOST: the names of modules, options, metrics, variables and verbs. */
 bool contract_is_name(const char *);
 
-/* The contract in full size, `found` itself or a completed copy in the arena; NULL after reporting what is wrong. */
-const struct weir_module *contract_check(const struct weir_module *found, const struct contract_origin *, struct arena *, struct report *);
+/* The contract in full size, `found` itself or a completed copy in the arena; NULL after reporting what is
+ * wrong. */
+const struct weir_module *contract_check(
+	const struct weir_module *found, const struct contract_origin *, struct arena *, struct report *);
 
 #endif

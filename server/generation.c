@@ -2,10 +2,10 @@
 /*
  * generation: the whole configuration as one immutable thing.
  *
- * The steps are: read the files, the process' own settings, load and order the modules, their defaults, the sections
- * with their chains, what nobody used, and last the modules' own `build`. After an error the steps go on as far as they can be
- * trusted, so that all errors are seen; a module's `build` runs only when all settings are sound. All or nothing: a failed
- * build is dropped as a served one would be.
+ * The steps are: read the files, the process' own settings, load and order the modules, their defaults, the
+ * sections with their chains, what nobody used, and last the modules' own `build`. After an error the steps
+ * go on as far as they can be trusted, so that all errors are seen; a module's `build` runs only when all
+ * settings are sound. All or nothing: a failed build is dropped as a served one would be.
  */
 #include "generation.h"
 #include "config.h"
@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert((int)LOADER_METRICS_MAX <= (int)METRIC_CELLS, "threads have room for the metrics of all modules");
+_Static_assert((int)LOADER_METRICS_MAX <= (int)METRIC_CELLS, "threads have room for all modules' metrics");
 
 /* What the steps of one build share. */
 struct steps {
@@ -43,7 +43,7 @@ take(struct steps *steps, size_t count, size_t size)
 	return memory;
 }
 
-/* --- the process --------------------------------------------------------------------------------------------- */
+/* --- the process ---------------------------------------------------------------------------------------- */
 
 static unsigned
 count_cpus(void)
@@ -72,14 +72,17 @@ read_process(struct steps *steps)
 
 	/* No module is there yet; whoever asks sees none. */
 	if ((steps->sections.owners = take(steps, 1, sizeof(*steps->sections.owners))) == NULL ||
-	    !section_fill_core(&steps->sections, weir_options, sizeof(generation->settings), section, &generation->settings))
+		!section_fill_core(&steps->sections, weir_options, sizeof(generation->settings), section,
+			&generation->settings))
 		return false;
 	if (generation->threads == 0)
-		generation->threads = generation->settings.threads > 0 ? (unsigned)generation->settings.threads : count_cpus();
+		generation->threads = (unsigned)generation->settings.threads;
+	if (generation->threads == 0)
+		generation->threads = count_cpus();
 	return true;
 }
 
-/* --- what is left over --------------------------------------------------------------------------------------- */
+/* --- what is left over ---------------------------------------------------------------------------------- */
 
 /* A key that may be one of a module's which is not there would be called unknown, and mislead. */
 static void
@@ -113,7 +116,9 @@ check_leftovers(struct steps *steps)
 			excuse_missing(section, steps->loaded);
 		if (strcmp(section->kind, "certificate") == 0)
 			report_error(steps->build.report, section->file, section->line,
-				"[certificate %s]: this Weir has no TLS, so it can use no certificate; take the section out", section->name);
+				"[certificate %s]: this Weir has no TLS, so it can use no certificate; "
+				"take the section out",
+				section->name);
 	}
 	section_check_unused(&steps->sections, "weir", weir_options);
 	section_check_unused(&steps->sections, "module", NULL);
@@ -123,10 +128,11 @@ check_leftovers(struct steps *steps)
 	/* Of a file without any section something else was said already. */
 	if (config->sections != NULL && config_find(config, "listen", NULL) == NULL)
 		report_error(steps->build.report, steps->build.generation->path, 0,
-			"there is no [listen NAME] section: write one with `address = 127.0.0.1:8080` or the like");
+			"there is no [listen NAME] section: "
+			"write one with `address = 127.0.0.1:8080` or the like");
 }
 
-/* --- the modules' own build ---------------------------------------------------------------------------------- */
+/* --- the modules' own build ----------------------------------------------------------------------------- */
 
 static void *
 find_previous(const struct generation *previous, const struct module *module)
@@ -180,7 +186,7 @@ drop_modules(struct generation *generation)
 	}
 }
 
-/* --- beginning and end --------------------------------------------------------------------------------------- */
+/* --- beginning and end ---------------------------------------------------------------------------------- */
 
 static void
 run_steps(struct steps *steps)
@@ -231,7 +237,8 @@ finish(struct steps *steps, unsigned errors)
 }
 
 static struct generation *
-build(const char *path, struct modules *loaded, const struct generation *previous, unsigned threads, bool check, struct report *report)
+build(const char *path, struct modules *loaded, const struct generation *previous, unsigned threads,
+	bool check, struct report *report)
 {
 	struct steps steps = {
 		.build = { .report = report, .check = check, .file = path },
@@ -248,7 +255,8 @@ build(const char *path, struct modules *loaded, const struct generation *previou
 }
 
 struct generation *
-generation_build(const char *path, struct modules *loaded, const struct generation *previous, unsigned threads, struct report *report)
+generation_build(const char *path, struct modules *loaded, const struct generation *previous,
+	unsigned threads, struct report *report)
 {
 	return build(path, loaded, previous, threads, false, report);
 }

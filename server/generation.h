@@ -2,10 +2,10 @@
 /*
  * generation: the whole configuration as one immutable thing.
  *
- * Built on the main thread from the INI files and checked whole; then published to each event thread by one message.
- * A request keeps the generation that it began with. Threads count their own requests (thread.h) and tell the
- * main thread when they hold a retired generation no longer; the last one out makes the main thread free it.
- * Nothing here changes after the build.
+ * Built on the main thread from the INI files and checked whole; then published to each event thread by one
+ * message. A request keeps the generation that it began with. Threads count their own requests (thread.h) and
+ * tell the main thread when they hold a retired generation no longer; the last one out makes the main thread
+ * free it. Nothing here changes after the build.
  */
 #ifndef WEIR_SERVER_GENERATION_H
 #define WEIR_SERVER_GENERATION_H
@@ -60,7 +60,8 @@ struct weir_server {
 	bool backup;
 };
 
-/* The settings of the modules for one section are by slot: module_settings[slot], never NULL where settings_size > 0. */
+/* The settings of the modules for one section are by slot: module_settings[slot], never NULL where
+ * settings_size > 0. */
 struct weir_upstream {
 	const char *name;
 	const struct config_section *section;
@@ -80,7 +81,8 @@ struct weir_route {
 	const void **module_settings;
 };
 
-/* A [listen] section; the sockets are the listener's (listener.h). Before a route is chosen, its chain holds. */
+/* A [listen] section; the sockets are the listener's (listener.h). Before a route is chosen, its chain
+ * holds. */
 struct listen {
 	const char *name;
 	const struct config_section *section;
@@ -103,7 +105,7 @@ struct generation {
 	const void **module_settings;	/* by slot: of the [module] sections */
 	void **module_states;		/* by slot: generation_size bytes each */
 	unsigned built;			/* slots below this one were built and will be dropped */
-	size_t request_size;		/* of the block of request states; and where each begins in it, by slot */
+	size_t request_size;		/* of the block of request states; where each begins, by slot */
 	const uint32_t *request_states;
 	const struct option_owner *owners;	/* by slot: the modules' tables and defaults */
 
@@ -131,16 +133,19 @@ struct weir_build {
 };
 
 /*
- * Build from a configuration file. NULL when the report has errors (all are in it). `previous` is the one that serves, or NULL:
- * modules may carry state over. `modules` holds what is loaded and gains what is new. `threads` is how many event threads the
- * process has; 0: as [weir] says (generation->threads then tells). Main thread.
+ * Build from a configuration file. NULL when the report has errors (all are in it). `previous` is the one
+ * that serves, or NULL: modules may carry state over. `modules` holds what is loaded and gains what is new.
+ * `threads` is how many event threads the process has; 0: as [weir] says (generation->threads then tells).
+ * Main thread.
  */
-struct generation *generation_build(const char *path, struct modules *, const struct generation *previous, unsigned threads, struct report *);
+struct generation *generation_build(const char *path, struct modules *, const struct generation *previous,
+	unsigned threads, struct report *);
 
 /* The same only to look at it (`weir -t`): modules are told, and change nothing outside. */
 struct generation *generation_check(const char *path, struct modules *, struct report *);
 
-/* Only what [weir] says: no module is loaded, and no other section looked at. NULL after reporting errors. Main thread. */
+/* Only what [weir] says: no module is loaded, and no other section looked at. NULL after reporting errors.
+ * Main thread. */
 struct generation *generation_peek(const char *path, struct report *);
 
 /* Let the modules drop theirs and free all of it. No thread may hold it. Main thread. */

@@ -8,18 +8,20 @@
 #include "option.h"
 
 
-/* --- values -------------------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------------- */
 
 /* "; file:line" and "[kind name]". */
 static void
 print_header(FILE *to, const struct config_section *section)
 {
-	fprintf(to, "\n; %s:%u\n[%s%s%s]\n", section->file, section->line, section->kind, *section->name != '\0' ? " " : "", section->name);
+	fprintf(to, "\n; %s:%u\n[%s%s%s]\n", section->file, section->line, section->kind,
+		*section->name != '\0' ? " " : "", section->name);
 }
 
 /* The values of the core's table, then those of each module that may stand there. */
 static void
-print_section(FILE *to, const struct generation *generation, const struct config_section *section, const struct weir_option *options)
+print_section(FILE *to, const struct generation *generation, const struct config_section *section,
+	const struct weir_option *options)
 {
 	const struct option_owner core = { .options = options };
 
@@ -49,7 +51,8 @@ generation_print_settings(const struct generation *generation, FILE *to)
 	print_process(to, generation);
 	for (size_t slot = 0; slot < generation->module_count; slot++) {
 		print_header(to, generation->owners[slot].section);
-		option_print_values(to, &generation->owners[slot], generation->owners[slot].section, generation->config->folder);
+		option_print_values(to, &generation->owners[slot], generation->owners[slot].section,
+			generation->config->folder);
 	}
 	for (size_t i = 0; i < generation->listen_count; i++)
 		print_section(to, generation, generation->listens[i].section, listen_options);
@@ -59,10 +62,11 @@ generation_print_settings(const struct generation *generation, FILE *to)
 		print_section(to, generation, generation->routes[i]->section, route_options);
 }
 
-/* --- chains -------------------------------------------------------------------------------------------------- */
+/* --- chains --------------------------------------------------------------------------------------------- */
 
 static void
-print_chain(FILE *to, const struct generation *generation, const struct config_section *section, const struct chain *chain)
+print_chain(FILE *to, const struct generation *generation, const struct config_section *section,
+	const struct chain *chain)
 {
 	fprintf(to, "[%s %s] %s:%u\n", section->kind, section->name, section->file, section->line);
 	if (chain->first[WEIR_PHASES] == 0)

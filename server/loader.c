@@ -26,7 +26,8 @@ struct preloaded {
 	lt_dlhandle handle;
 };
 
-/* A file whose code is in memory although its module was refused: no second look at that path gives another one. */
+/* A file whose code is in memory although its module was refused: no second look at that path gives another
+ * one. */
 struct refused {
 	struct refused *next;
 	const char *path;
@@ -48,7 +49,7 @@ struct load {
 	struct object_identity identity;
 };
 
-/* --- libltdl ------------------------------------------------------------------------------------------------- */
+/* --- libltdl -------------------------------------------------------------------------------------------- */
 
 static char linker_error[1024];		/* dlerror's text of the last open that failed */
 static struct modules *preloading;	/* to whom preloaded modules are handed while they are opened */
@@ -111,7 +112,8 @@ keep_preloaded(lt_dlhandle handle)
 	struct preloaded *preloaded = arena_zalloc(&modules->arena, sizeof(*preloaded));
 	const lt_dlinfo *info = lt_dlgetinfo(handle);
 
-	if (preloaded == NULL || (preloaded->name = arena_copy(&modules->arena, info->name, strlen(info->name))) == NULL)
+	if (preloaded == NULL ||
+		(preloaded->name = arena_copy(&modules->arena, info->name, strlen(info->name))) == NULL)
 		return 1;
 	preloaded->handle = handle;
 	preloaded->next = modules->preloaded;
@@ -129,9 +131,10 @@ find_preloaded(const struct modules *modules, const char *name)
 	return preloaded;
 }
 
-/* --- beginning and end --------------------------------------------------------------------------------------- */
+/* --- beginning and end ---------------------------------------------------------------------------------- */
 
-/* Folders are kept absolute: the process may leave its working directory. One that is not there stays as it is, for the messages. */
+/* Folders are kept absolute: the process may leave its working directory. One that is not there stays as it
+ * is, for the messages. */
 static bool
 keep_folders(struct modules *modules, const char *const *folders)
 {
@@ -164,10 +167,12 @@ loader_new(const char *const *folders, struct report *report)
 	preloading = modules;
 	if (lt_dlinit() != 0 || !replace_object_loader() || !keep_folders(modules, folders) ||
 	    (modules->list = calloc(LOADER_MODULES_MAX + 1, sizeof(*modules->list))) == NULL) {
-		report_error(report, NULL, 0, "modules cannot be loaded: libltdl does not start, or memory is out");
+		report_error(report, NULL, 0,
+			"modules cannot be loaded: libltdl does not start, or memory is out");
 		loader_free(&modules);
 	} else if (lt_dlpreload_open(NULL, keep_preloaded) != 0 && modules->preloaded != NULL) {
-		report_error(report, NULL, 0, "modules cannot be loaded: those linked into this program are damaged");
+		report_error(report, NULL, 0,
+			"modules cannot be loaded: those linked into this program are damaged");
 		loader_free(&modules);
 	}
 	preloading = NULL;
@@ -202,14 +207,15 @@ loader_names(const struct modules *modules, const struct weir_list *path, struct
 	struct search search = { modules->folders, path };
 	struct search_names names = { .arena = arena };
 
-	for (const struct preloaded *preloaded = modules->preloaded; preloaded != NULL; preloaded = preloaded->next) {
+	for (const struct preloaded *preloaded = modules->preloaded; preloaded != NULL;
+		preloaded = preloaded->next) {
 		if (!search_add_name(&names, preloaded->name))
 			return NULL;
 	}
 	return search_add_files(&search, &names) ? names.list : NULL;
 }
 
-/* --- refusals ------------------------------------------------------------------------------------------------ */
+/* --- refusals ------------------------------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 2, 3)))
 refuse(const struct load *load, const char *format, ...)
@@ -223,6 +229,14 @@ refuse(const struct load *load, const char *format, ...)
 	report_error(load->report, load->origin.file, load->origin.line, "module %s %s", load->origin.name, text);
 }
 
+static const char *
+folder_state(const char *folder)
+{
+	if (access(folder, R_OK | X_OK) == 0)
+		return "";
+	return errno == ENOENT ? " (no such folder)" : " (unreadable)";
+}
+
 static void
 refuse_missing(const struct load *load)
 {
@@ -234,13 +248,14 @@ refuse_missing(const struct load *load)
 
 	for (size_t i = 0; (folder = search_folder(&load->search, i)) != NULL && at < sizeof(folders); i++)
 		at += (size_t)snprintf(folders + at, sizeof(folders) - at, "%s%s%s", i > 0 ? ", " : "", folder,
-			access(folder, R_OK | X_OK) == 0 ? "" : errno == ENOENT ? " (no such folder)" : " (unreadable)");
+			folder_state(folder));
 	arena_init(&arena, NULL, 0);
 	if ((names = loader_names(load->modules, load->search.path, &arena)) != NULL)
 		nearest = report_nearest(load->origin.name, names);
-	refuse(load, "was not found: no %s.so in %s; %s%s%sinstall it, or name its folder by module_path or -M",
-		load->origin.name, folders, nearest != NULL ? "did you mean `" : "", nearest != NULL ? nearest : "",
-		nearest != NULL ? "`? Otherwise " : "");
+	refuse(load,
+		"was not found: no %s.so in %s; %s%s%sinstall it, or name its folder by module_path or -M",
+		load->origin.name, folders, nearest != NULL ? "did you mean `" : "",
+		nearest != NULL ? nearest : "", nearest != NULL ? "`? Otherwise " : "");
 	arena_free(&arena);
 }
 
@@ -250,7 +265,7 @@ refuse_unlinked(const struct load *load)
 	const char *cure = "build the module for this machine and this Weir";
 
 	if (strstr(linker_error, "undefined symbol: weir_") != NULL)
-		cure = "the module needs a newer Weir: upgrade Weir, or build the module against this Weir's headers";
+		cure = "the module needs a newer Weir: upgrade it, or build the module against this Weir's headers";
 	else if (strstr(linker_error, "undefined symbol") != NULL)
 		cure = "link the module with the library that defines the symbol";
 	else if (strstr(linker_error, "cannot open shared object file") != NULL)
@@ -265,11 +280,15 @@ refuse_unnamed(const struct load *load)
 	char other[256];
 
 	if (object_module_name(load->origin.path, other, sizeof(other)))
-		refuse(load, "(%s) has no symbol %s_LTX_weir_module: it is built as the module %s; "
-			"rename the file to %s.so, or write WEIR_MODULE(%s) in its source", load->origin.path, name, other, other, name);
+		refuse(load,
+			"(%s) has no symbol %s_LTX_weir_module: it is built as the module %s; "
+			"rename the file to %s.so, or write WEIR_MODULE(%s) in its source",
+			load->origin.path, name, other, other, name);
 	else
-		refuse(load, "(%s) has no symbol %s_LTX_weir_module: it is no module of Weir, or does not export it; "
-			"end its source with WEIR_MODULE(%s) = { WEIR_ABI, … }", load->origin.path, name, name);
+		refuse(load,
+			"(%s) has no symbol %s_LTX_weir_module: it is no module of Weir, or does not export it; "
+			"end its source with WEIR_MODULE(%s) = { WEIR_ABI, … }",
+			load->origin.path, name, name);
 }
 
 static struct refused *
@@ -296,7 +315,7 @@ remember_refused(const struct load *load)
 	load->modules->refused = refused;
 }
 
-/* --- loading ------------------------------------------------------------------------------------------------- */
+/* --- loading -------------------------------------------------------------------------------------------- */
 
 static struct module *
 keep_module(struct load *load, const struct weir_module *contract)
@@ -305,14 +324,16 @@ keep_module(struct load *load, const struct weir_module *contract)
 	struct entry *entry = arena_zalloc(&modules->arena, sizeof(*entry));
 	unsigned metrics = 0;
 
-	while (contract->metrics != NULL && metrics <= LOADER_METRICS_MAX && contract->metrics[metrics].name != NULL)
+	while (contract->metrics != NULL && metrics <= LOADER_METRICS_MAX &&
+		contract->metrics[metrics].name != NULL)
 		metrics++;
 	if (entry == NULL) {
 		refuse(load, "could not be loaded: out of memory");
 		return NULL;
 	}
 	if (modules->count >= LOADER_MODULES_MAX || metrics > LOADER_METRICS_MAX - modules->metric_cells) {
-		refuse(load, "is one too many: a process holds %d modules with %d metrics together", LOADER_MODULES_MAX, LOADER_METRICS_MAX);
+		refuse(load, "is one too many: a process holds %d modules with %d metrics together",
+			LOADER_MODULES_MAX, LOADER_METRICS_MAX);
 		return NULL;
 	}
 	entry->module = (struct module){
@@ -338,7 +359,8 @@ take_contract(struct load *load, lt_dlhandle handle)
 
 	if (found == NULL)
 		refuse_unnamed(load);
-	else if ((contract = contract_check(found, &load->origin, &load->modules->arena, load->report)) != NULL)
+	else if ((contract = contract_check(found, &load->origin, &load->modules->arena, load->report)) !=
+		NULL)
 		module = keep_module(load, contract);
 	if (module == NULL)
 		remember_refused(load);
@@ -354,18 +376,23 @@ load_file(struct load *load)
 	bool writable;
 
 	if ((wrong = object_inspect(load->origin.path, &load->identity, &writable)) != NULL) {
-		refuse(load, "cannot be loaded: %s: %s; a shared object is wanted, built with -shared, that this process may read",
+		refuse(load,
+			"cannot be loaded: %s: %s; "
+			"a shared object is wanted, built with -shared, that this process may read",
 			load->origin.path, wrong);
 		return NULL;
 	}
 	if (refused != NULL && !object_same(&refused->identity, &load->identity)) {
-		refuse(load, "(%s) was refused before and its file has changed since, "
-			"but this process still holds the refused code: restart Weir to load the new file", load->origin.path);
+		refuse(load,
+			"(%s) was refused before and its file has changed since, "
+			"but this process still holds the refused code: restart Weir to load the new file",
+			load->origin.path);
 		return NULL;
 	}
 	if (writable)
 		report_warning(load->report, load->origin.file, load->origin.line,
-			"module %s (%s) may be changed by every user of this machine: chmod o-w it", load->origin.name, load->origin.path);
+			"module %s (%s) may be changed by every user of this machine: chmod o-w it",
+			load->origin.name, load->origin.path);
 	if ((handle = lt_dlopen(load->origin.path)) == NULL) {
 		refuse_unlinked(load);
 		return NULL;
@@ -392,12 +419,14 @@ warn_of_change(struct load *load, const struct module *module)
 		what = "has changed on disk since it was loaded";
 	if (what != NULL)
 		report_warning(load->report, load->origin.file, load->origin.line,
-			"module %s (%s) %s; the code loaded first keeps running: restart or upgrade Weir to change it",
+			"module %s (%s) %s; "
+			"the code loaded first keeps running: restart or upgrade Weir to change it",
 			module->name, load->origin.path != NULL ? load->origin.path : module->file, what);
 }
 
 struct module *
-loader_load(struct modules *modules, const char *name, const struct weir_list *path, const char *file, unsigned line, struct report *report)
+loader_load(struct modules *modules, const char *name, const struct weir_list *path, const char *file,
+	unsigned line, struct report *report)
 {
 	struct load load = { modules, report, { modules->folders, path }, { name, NULL, file, line }, { 0 } };
 	struct module *module = loader_find(modules, name);

@@ -2,8 +2,8 @@
 /*
  * main: the program weir.
  *
- * Not part of the core's library, so that tests can bring a main of their own. In a static build libtool writes the
- * table of modules that are linked in, which only the program can hand to libltdl.
+ * Not part of the core's library, so that tests can bring a main of their own. In a static build libtool
+ * writes the table of modules that are linked in, which only the program can hand to libltdl.
  */
 #include "command.h"
 #include "process.h"

@@ -36,7 +36,8 @@ print_phases(FILE *to, const struct weir_module *contract)
 			between = ", ";
 		}
 	}
-	fprintf(to, "%s\norder   %s", strcmp(between, ", ") == 0 ? "" : "phases  none", class_name(contract->order));
+	fprintf(to, "%s\norder   %s", strcmp(between, ", ") == 0 ? "" : "phases  none",
+		class_name(contract->order));
 	if (contract->before != NULL)
 		fprintf(to, ", before %s", contract->before);
 	if (contract->after != NULL)
@@ -63,7 +64,8 @@ print_metrics(FILE *to, const struct module *module)
 		return;
 	fputs("\nMetrics\n", to);
 	for (; metric->name != NULL; metric++)
-		fprintf(to, "  weir_%s_%s  %s. %s\n", module->name, metric->name, metric->gauge ? "Gauge" : "Counter", text(metric->doc));
+		fprintf(to, "  weir_%s_%s  %s. %s\n", module->name, metric->name,
+			metric->gauge ? "Gauge" : "Counter", text(metric->doc));
 }
 
 static void
@@ -75,8 +77,8 @@ print_verbs(FILE *to, const struct module *module)
 		return;
 	fputs("\nVerbs\n", to);
 	for (; verb->name != NULL; verb++)
-		fprintf(to, "  weirctl %s %s%s%s  %s\n", module->name, verb->name, verb->arguments != NULL ? " " : "",
-			text(verb->arguments), text(verb->doc));
+		fprintf(to, "  weirctl %s %s%s%s  %s\n", module->name, verb->name,
+			verb->arguments != NULL ? " " : "", text(verb->arguments), text(verb->doc));
 }
 
 void
@@ -89,7 +91,8 @@ manual_print(FILE *to, const struct module *module)
 	};
 
 	fprintf(to, "%s: %s\n\n", module->name, text(module->contract->summary));
-	fprintf(to, "file    %s, ABI %u.%u\n", module->file, module->contract->abi_major, module->contract->abi_minor);
+	fprintf(to, "file    %s, ABI %u.%u\n", module->file, module->contract->abi_major,
+		module->contract->abi_minor);
 	print_phases(to, module->contract);
 	fputs("\nOptions\n", to);
 	option_print_doc(to, &owner, "module");
@@ -98,7 +101,7 @@ manual_print(FILE *to, const struct module *module)
 	print_verbs(to, module);
 }
 
-/* --- the core ------------------------------------------------------------------------------------------------ */
+/* --- the core ------------------------------------------------------------------------------------------- */
 
 static const struct { const char *kind; const struct weir_option *options; } kinds[] = {
 	{ "weir", weir_options },
@@ -124,6 +127,7 @@ manual_print_core(FILE *to, const char *kind)
 	fputs("\nVariables\n", to);
 	for (const struct variable *variable = variables; variable->name != NULL; variable++)
 		fprintf(to, "  ${%s}  %s\n", variable->name, text(variable->doc));
-	fputs("  ${request.NAME}, ${upstream_request.NAME}, ${response.NAME}  A field of that message.\n", to);
+	fputs("  ${request.NAME}, ${upstream_request.NAME}, ${response.NAME}  A field of that message.\n",
+		to);
 	return true;
 }

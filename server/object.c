@@ -108,7 +108,8 @@ object_module_name(const char *path, char *to, size_t room)
 
 	if (file < 0)
 		return false;
-	if (fstat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 && info.st_size <= SEARCH_MOST) {
+	if (fstat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
+		info.st_size <= SEARCH_MOST) {
 		bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, file, 0);
 		if (bytes != MAP_FAILED) {
 			hit = memmem(bytes, (size_t)info.st_size, symbol, sizeof(symbol));

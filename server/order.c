@@ -5,7 +5,8 @@
  * A matrix holds who must come before whom and who says so. The operator's lines are entered first; what a
  * module says is dropped where they lead the other way. Then the modules are taken out one by one: of those
  * that nobody left must come before, the one with the least rank and name. The rank is the class, except that
- * a module with a before or after takes over the rank of the module that it names, if its own would lead away.
+ * a module with a before or after takes over the rank of the module that it names, if its own would lead
+ * away.
  */
 #include "order.h"
 #include "generation.h"
@@ -54,12 +55,14 @@ find_module(const struct sort *sort, const char *name, size_t length)
 {
 	size_t i = 0;
 
-	while (i < sort->count && (strncmp(sort->modules[i]->name, name, length) != 0 || sort->modules[i]->name[length] != '\0'))
+	while (i < sort->count &&
+		(strncmp(sort->modules[i]->name, name, length) != 0 ||
+			sort->modules[i]->name[length] != '\0'))
 		i++;
 	return i;
 }
 
-/* --- what the operator says ---------------------------------------------------------------------------------- */
+/* --- what the operator says ----------------------------------------------------------------------------- */
 
 static void
 report_stranger(struct sort *sort, const struct order_line *line, const char *name, size_t length)
@@ -75,11 +78,13 @@ report_stranger(struct sort *sort, const struct order_line *line, const char *na
 		nearest = report_nearest(word, names);
 	}
 	if (nearest != NULL)
-		report_error(sort->report, line->file, line->line, "`order` names `%.*s`, which is not loaded; did you mean `%s`?",
-			(int)length, name, nearest);
+		report_error(sort->report, line->file, line->line,
+			"`order` names `%.*s`, which is not loaded; did you mean `%s`?", (int)length, name,
+			nearest);
 	else
-		report_error(sort->report, line->file, line->line, "`order` names `%.*s`, which is not loaded: write [module %.*s], "
-			"or take it out", (int)length, name, (int)length, name);
+		report_error(sort->report, line->file, line->line,
+			"`order` names `%.*s`, which is not loaded: write [module %.*s], or take it out",
+			(int)length, name, (int)length, name);
 	free(names);
 	free(word);
 }
@@ -122,7 +127,7 @@ close_leads(struct sort *sort)
 	}
 }
 
-/* --- what modules say ---------------------------------------------------------------------------------------- */
+/* --- what modules say ----------------------------------------------------------------------------------- */
 
 static void
 enter(struct sort *sort, size_t first, size_t second, uint16_t who)
@@ -168,7 +173,7 @@ move_ranks(struct sort *sort)
 	return moved;
 }
 
-/* --- sorting ------------------------------------------------------------------------------------------------- */
+/* --- sorting -------------------------------------------------------------------------------------------- */
 
 /* Must one that is not taken yet come before it? Which; count when none. */
 static size_t
@@ -181,7 +186,8 @@ find_obstacle(const struct sort *sort, size_t at)
 	return other;
 }
 
-/* The next to be taken; count when each one left waits for another. Equal ranks: the modules are sorted by class and name. */
+/* The next to be taken; count when each one left waits for another. Equal ranks: the modules are sorted by
+ * class and name. */
 static size_t
 choose(const struct sort *sort)
 {
@@ -191,13 +197,15 @@ choose(const struct sort *sort)
 		if (sort->taken[i] || find_obstacle(sort, i) != sort->count)
 			continue;
 		if (best == sort->count || sort->ranks[i] < sort->ranks[best] ||
-		    (sort->ranks[i] == sort->ranks[best] && strcmp(sort->modules[i]->name, sort->modules[best]->name) < 0))
+			(sort->ranks[i] == sort->ranks[best] &&
+				strcmp(sort->modules[i]->name, sort->modules[best]->name) < 0))
 			best = i;
 	}
 	return best;
 }
 
-/* One step of the cycle, "a before b (…)". The last of the operator's lines in it is where the error points. */
+/* One step of the cycle, "a before b (…)". The last of the operator's lines in it is where the error
+ * points. */
 static void
 print_step(const struct sort *sort, FILE *to, size_t first, size_t second, const struct order_line **line)
 {
@@ -245,8 +253,9 @@ report_cycle(struct sort *sort)
 		fclose(to);
 	}
 	report_error(sort->report, line != NULL ? line->file : NULL, line != NULL ? line->line : 0,
-		"the order of modules is a cycle: %s; %s", text != NULL ? text : "out of memory", line != NULL ?
-		"take one of these names out of `order`" : "write in [weir] which comes first, as `order = FIRST SECOND`");
+		"the order of modules is a cycle: %s; %s", text != NULL ? text : "out of memory",
+		line != NULL ? "take one of these names out of `order`" :
+			"write in [weir] which comes first, as `order = FIRST SECOND`");
 	free(text);
 }
 
@@ -284,16 +293,20 @@ sort_all(struct sort *sort, struct module **sorted)
 }
 
 bool
-order_modules(struct module **modules, size_t count, const struct order_line *lines, size_t line_count, struct report *report)
+order_modules(struct module **modules, size_t count, const struct order_line *lines, size_t line_count,
+	struct report *report)
 {
-	struct sort sort = { .modules = modules, .count = count, .lines = lines, .line_count = line_count, .report = report };
+	struct sort sort = {
+		.modules = modules, .count = count, .lines = lines, .line_count = line_count, .report = report
+	};
 	struct module **sorted = calloc(count + 1, sizeof(*sorted));
 
 	sort.says = calloc(count * count + 1, sizeof(*sort.says));
 	sort.leads = calloc(count * count + 1, sizeof(*sort.leads));
 	sort.ranks = calloc(count + 1, sizeof(*sort.ranks));
 	sort.taken = calloc(count + 1, sizeof(*sort.taken));
-	if (sorted != NULL && sort.says != NULL && sort.leads != NULL && sort.ranks != NULL && sort.taken != NULL) {
+	if (sorted != NULL && sort.says != NULL && sort.leads != NULL && sort.ranks != NULL &&
+		sort.taken != NULL) {
 		sort_all(&sort, sorted);
 	} else {
 		report_error(report, NULL, 0, "out of memory while modules were put in order");

@@ -2,8 +2,8 @@
 /*
  * search: the folders in which modules are looked for, one after another.
  *
- * The first file of the right name counts, whatever is wrong with it: going on to the next folder would hide the
- * mistake and run other code than the operator sees.
+ * The first file of the right name counts, whatever is wrong with it: going on to the next folder would hide
+ * the mistake and run other code than the operator sees.
  */
 #ifndef WEIR_SERVER_SEARCH_H
 #define WEIR_SERVER_SEARCH_H
@@ -18,7 +18,8 @@ struct search {
 	const struct weir_list *path;	/* of the configuration: const char *; may be NULL */
 };
 
-/* The folder of installed modules, which comes last. Tests set another one, so as not to depend on what is installed. */
+/* The folder of installed modules, which comes last. Tests set another one, so as not to depend on what is
+ * installed. */
 extern const char *search_installed;
 
 /* The folders in their order; NULL past the last. */

@@ -2,8 +2,8 @@
 /*
  * section: from the [upstream], [route] and [listen] sections to their structs in a generation.
  *
- * A module's `check` and `needed` see settings only while nothing is wrong with them: a module must not have to
- * fear a required option that is missing.
+ * A module's `check` and `needed` see settings only while nothing is wrong with them: a module must not have
+ * to fear a required option that is missing.
  */
 #include "section.h"
 #include "chain.h"
@@ -43,7 +43,8 @@ find_kind(struct config_section *section, const char *kind)
 static bool
 next_section(struct walk *walk)
 {
-	struct config_section *first = walk->at != NULL ? walk->at->next : walk->sections->build->generation->config->sections;
+	struct config_section *first =
+		walk->at != NULL ? walk->at->next : walk->sections->build->generation->config->sections;
 
 	walk->at = find_kind(first, walk->kind);
 	return walk->at != NULL;
@@ -70,7 +71,7 @@ take(struct sections *sections, size_t count, size_t size)
 	return memory;
 }
 
-/* --- the core's options -------------------------------------------------------------------------------------- */
+/* --- the core's options --------------------------------------------------------------------------------- */
 
 /* The core's table for a kind of section becomes owners[0], with its defaults. */
 static bool
@@ -82,7 +83,8 @@ own_core(struct sections *sections, const struct weir_option *options, size_t si
 }
 
 bool
-section_fill_core(struct sections *sections, const struct weir_option *options, size_t size, struct config_section *section, void *settings)
+section_fill_core(struct sections *sections, const struct weir_option *options, size_t size,
+	struct config_section *section, void *settings)
 {
 	if (!own_core(sections, options, size))
 		return false;
@@ -105,7 +107,7 @@ section_check_unused(struct sections *sections, const char *kind, const struct w
 	}
 }
 
-/* --- the modules' options and hooks -------------------------------------------------------------------------- */
+/* --- the modules' options and hooks --------------------------------------------------------------------- */
 
 /* The settings of one module for the section; whether they are its own and not the defaults. */
 static bool
@@ -128,7 +130,8 @@ parse_module(struct walk *walk, unsigned slot, const void **settings)
 	return own;
 }
 
-/* The settings of all modules by slot: an array of the section's own, or the generation's where it sets nothing. */
+/* The settings of all modules by slot: an array of the section's own, or the generation's where it sets
+ * nothing. */
 static const void **
 parse_modules(struct walk *walk)
 {
@@ -172,7 +175,7 @@ lay_chain(struct walk *walk, struct chain *chain, const void **settings, enum we
 	return true;
 }
 
-/* --- upstreams ----------------------------------------------------------------------------------------------- */
+/* --- upstreams ------------------------------------------------------------------------------------------ */
 
 bool
 section_name_upstreams(struct sections *sections)
@@ -186,7 +189,8 @@ section_name_upstreams(struct sections *sections)
 	if (upstreams == NULL || generation->upstreams == NULL)
 		return false;
 	for (unsigned i = 0; next_section(&walk); i++) {
-		upstreams[i] = (struct weir_upstream){ .name = walk.at->name, .section = walk.at, .index = i };
+		upstreams[i] =
+			(struct weir_upstream){ .name = walk.at->name, .section = walk.at, .index = i };
 		generation->upstreams[i] = &upstreams[i];
 	}
 	generation->upstream_count = count;
@@ -222,17 +226,19 @@ section_fill_upstreams(struct sections *sections)
 
 	if (!own_core(sections, upstream_options, sizeof(struct upstream_settings)))
 		return false;
-	option_check_owners(sections->build, sections->owners, sections->build->generation->module_count + 1, walk.kind);
+	option_check_owners(
+		sections->build, sections->owners, sections->build->generation->module_count + 1, walk.kind);
 	while (next_section(&walk)) {
 		upstream = sections->build->generation->upstreams[walk.at->index];
 		option_fill(sections->build, &sections->owners[0], walk.at, &upstream->settings);
-		if (!fill_servers(sections, upstream) || (upstream->module_settings = parse_modules(&walk)) == NULL)
+		if (!fill_servers(sections, upstream) ||
+			(upstream->module_settings = parse_modules(&walk)) == NULL)
 			return false;
 	}
 	return true;
 }
 
-/* --- routes and listeners ------------------------------------------------------------------------------------ */
+/* --- routes and listeners ------------------------------------------------------------------------------- */
 
 static bool
 fill_route(struct walk *walk, struct weir_route *route, unsigned index)
@@ -252,7 +258,8 @@ section_fill_routes(struct sections *sections)
 	struct walk walk = { .sections = sections, .kind = "route" };
 
 	generation->routes = take(sections, count, sizeof(struct weir_route *));
-	if (routes == NULL || generation->routes == NULL || !own_core(sections, route_options, sizeof(struct route_settings)))
+	if (routes == NULL || generation->routes == NULL ||
+		!own_core(sections, route_options, sizeof(struct route_settings)))
 		return false;
 	option_check_owners(sections->build, sections->owners, generation->module_count + 1, walk.kind);
 	for (unsigned i = 0; next_section(&walk); i++) {
@@ -270,6 +277,14 @@ same_address(const struct weir_address *a, const struct weir_address *b)
 	return a->length > 0 && a->length == b->length && memcmp(&a->socket, &b->socket, a->length) == 0;
 }
 
+static void
+report_shared_address(struct sections *sections, const struct listen *listen, size_t at, const struct listen *other)
+{
+	report_error(sections->build->report, listen->section->file, listen->section->line,
+		"[listen %s] has an address (its number %zu) that [listen %s] at %s:%u has already",
+		listen->name, at + 1, other->name, other->section->file, other->section->line);
+}
+
 /* Two listeners with one address would share its clients by chance: the kernel allows it, we do not. */
 static void
 check_address(struct sections *sections, const struct listen *listen, size_t at)
@@ -283,9 +298,7 @@ check_address(struct sections *sections, const struct listen *listen, size_t at)
 		others = other->settings.address.items;
 		for (size_t j = 0; j < (other == listen ? at : other->settings.address.count); j++) {
 			if (same_address(&addresses[at], &others[j]))
-				report_error(sections->build->report, listen->section->file, listen->section->line,
-					"[listen %s] has an address (its number %zu) that [listen %s] at %s:%u has already",
-					listen->name, at + 1, other->name, other->section->file, other->section->line);
+				report_shared_address(sections, listen, at, other);
 		}
 	}
 }

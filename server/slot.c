@@ -103,7 +103,8 @@ lay_out_states(struct sections *sections)
 		return false;
 	for (size_t slot = 0; slot < generation->module_count; slot++) {
 		places[slot] = (uint32_t)generation->request_size;
-		generation->request_size += (generation->modules[slot]->contract->request_size + STATE_ALIGNMENT - 1) &
+		generation->request_size +=
+			(generation->modules[slot]->contract->request_size + STATE_ALIGNMENT - 1) &
 			~(size_t)(STATE_ALIGNMENT - 1);
 	}
 	generation->request_states = places;
@@ -113,7 +114,8 @@ lay_out_states(struct sections *sections)
 bool
 slot_load(struct sections *sections, struct modules *loaded, bool *missing)
 {
-	return load_modules(sections, loaded, missing) && order_slots(sections, *missing) && lay_out_states(sections);
+	return load_modules(sections, loaded, missing) && order_slots(sections, *missing) &&
+		lay_out_states(sections);
 }
 
 /* Who has this variable, before the module in this slot? NULL: nobody. */

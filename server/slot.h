@@ -9,11 +9,12 @@
 
 struct modules;
 
-/* Load the modules of the [module] sections and put them in order, with the places of their request states. *missing
- * tells that some could not be loaded. False without memory; what is wrong is reported. */
+/* Load the modules of the [module] sections and put them in order, with the places of their request states.
+ * *missing tells that some could not be loaded. False without memory; what is wrong is reported. */
 bool slot_load(struct sections *, struct modules *, bool *missing);
 
-/* Make the owners of options for them, and fill and check the defaults. Upstreams must have their names already. */
+/* Make the owners of options for them, and fill and check the defaults. Upstreams must have their names
+ * already. */
 bool slot_prepare(struct sections *);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * template: text with ${variables}, compiled when a generation is built and written out per exchange.
  *
- * This is the half for the main thread: from text to pieces. A name is looked up among the core's variables, then among
- * those of the generation's modules (no name is in both: see generation.c).
+ * This is the half for the main thread: from text to pieces. A name is looked up among the core's variables,
+ * then among those of the generation's modules (no name is in both: see generation.c).
  */
 #include "template.h"
 #include "generation.h"
@@ -27,7 +27,8 @@ add_literal(struct compile *c, const char *text, size_t length)
 	if (last != NULL && last->kind == TEMPLATE_LITERAL && last->text + last->length == text)
 		last->length += length;
 	else if (length > 0)
-		c->pieces[c->count++] = (struct template_piece){ .kind = TEMPLATE_LITERAL, .text = text, .length = length };
+		c->pieces[c->count++] =
+			(struct template_piece){ .kind = TEMPLATE_LITERAL, .text = text, .length = length };
 }
 
 static bool
@@ -58,7 +59,8 @@ add_core(struct compile *c, const char *name)
 {
 	for (const struct variable *v = variables; v->name != NULL; v++) {
 		if (strcmp(v->name, name) == 0) {
-			c->pieces[c->count++] = (struct template_piece){ .kind = TEMPLATE_CORE, .value = v->value };
+			c->pieces[c->count++] =
+				(struct template_piece){ .kind = TEMPLATE_CORE, .value = v->value };
 			return true;
 		}
 	}
@@ -75,7 +77,9 @@ add_module(struct compile *c, const char *name)
 		v = generation->modules[slot]->contract->variables;
 		for (; v != NULL && v->name != NULL; v++) {
 			if (strcmp(v->name, name) == 0) {
-				c->pieces[c->count++] = (struct template_piece){ .kind = TEMPLATE_MODULE, .variable = v, .slot = slot };
+				c->pieces[c->count++] = (struct template_piece){
+					.kind = TEMPLATE_MODULE, .variable = v, .slot = slot
+				};
 				return true;
 			}
 		}
@@ -113,8 +117,10 @@ add_variable(struct compile *c, const char *name)
 	if ((nearest = nearest_variable(c, name)) != NULL)
 		weir_build_error(c->build, "there is no variable ${%s}; did you mean ${%s}?", name, nearest);
 	else
-		weir_build_error(c->build, "there is no variable ${%s}; fields are ${request.NAME}, ${upstream_request.NAME} and "
-			"${response.NAME}, and others belong to modules, which must be loaded", name);
+		weir_build_error(c->build,
+			"there is no variable ${%s}; fields are ${request.NAME}, "
+			"${upstream_request.NAME} and ${response.NAME}, and others belong to modules, which must be loaded",
+			name);
 	return false;
 }
 
@@ -129,7 +135,8 @@ compile_dollar(struct compile *c, char *at)
 		return at + 2;
 	}
 	if (at[1] != '{') {
-		weir_build_error(c->build, "a $ stands alone at `%.16s`: write ${NAME} for a variable, $$ for a dollar", at);
+		weir_build_error(c->build,
+			"a $ stands alone at `%.16s`: write ${NAME} for a variable, $$ for a dollar", at);
 		return NULL;
 	}
 	if ((end = strchr(at, '}')) == NULL) {
@@ -163,8 +170,8 @@ weir_build_template(struct weir_build *build, const char *text)
 	char *at = arena_copy(arena, text, strlen(text));
 	size_t length;
 
-	if (template == NULL || at == NULL || (template->source = arena_copy(arena, text, strlen(text))) == NULL ||
-	    !take_room(&c, text)) {
+	if (template == NULL || at == NULL ||
+		(template->source = arena_copy(arena, text, strlen(text))) == NULL || !take_room(&c, text)) {
 		build->failed = true;
 		return NULL;
 	}

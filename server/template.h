@@ -2,8 +2,9 @@
 /*
  * template: text with ${variables}, compiled when a generation is built and written out per exchange.
  *
- * "${host}${path}" becomes a short list of pieces, each a literal or a function; ${request.NAME}, ${upstream_request.NAME} and
- * ${response.NAME} are fields; "$$" is a dollar. The core's variables stand in variable.c; modules declare more.
+ * "${host}${path}" becomes a short list of pieces, each a literal or a function; ${request.NAME},
+ * ${upstream_request.NAME} and ${response.NAME} are fields; "$$" is a dollar. The core's variables stand in
+ * variable.c; modules declare more.
  */
 #ifndef WEIR_SERVER_TEMPLATE_H
 #define WEIR_SERVER_TEMPLATE_H

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-/* --- order --------------------------------------------------------------------------------------------------- */
+/* --- order ---------------------------------------------------------------------------------------------- */
 
 #define MOST 8
 
@@ -59,7 +59,8 @@ add(struct scene *scene, const char *name, enum weir_class class, const char *be
 static void
 add_line(struct scene *scene, const char *text)
 {
-	scene->lines[scene->line_count] = (struct order_line){ text, "weir.ini", (unsigned)scene->line_count + 3 };
+	scene->lines[scene->line_count] =
+		(struct order_line){ text, "weir.ini", (unsigned)scene->line_count + 3 };
 	scene->line_count++;
 }
 
@@ -85,7 +86,8 @@ assert_order(struct scene *scene, const char *expected)
 		assert_silent(&scene->report);
 		at = 0;
 		for (size_t i = 0; i < scene->count; i++)
-			at += (size_t)snprintf(found + at, sizeof(found) - at, "%s%s", i > 0 ? " " : "", scene->list[i]->name);
+			at += (size_t)snprintf(found + at, sizeof(found) - at, "%s%s", i > 0 ? " " : "",
+				scene->list[i]->name);
 		assert_string_equal(found, expected);
 	}
 }
@@ -241,11 +243,12 @@ a_line_with_a_stranger_names_the_nearest_module(void **state)
 	assert_false(sort(scene));
 	assert_int_equal(scene->report.errors, 2);
 	assert_said(&scene->report, "`order` names `acess`, which is not loaded; did you mean `access`?");
-	assert_said(&scene->report, "`order` names `quite_different`, which is not loaded: write [module quite_different]");
+	assert_said(&scene->report,
+		"`order` names `quite_different`, which is not loaded: write [module quite_different]");
 	assert_int_equal(scene->report.first->line, 3);
 }
 
-/* --- chains -------------------------------------------------------------------------------------------------- */
+/* --- chains --------------------------------------------------------------------------------------------- */
 
 static enum weir_verdict
 call(struct weir_exchange *x, const void *settings, void *state)
@@ -312,7 +315,8 @@ begin_chains(void **state)
 	struct chains *chains = calloc(1, sizeof(*chains));
 
 	*chains = (struct chains){
-		.modules = { { .contract = &everywhere, .name = "everywhere" }, { .contract = &sometimes, .name = "sometimes" } },
+		.modules = { { .contract = &everywhere, .name = "everywhere" },
+			{ .contract = &sometimes, .name = "sometimes" } },
 		.list = { &chains->modules[0], &chains->modules[1] },
 		.states = { 0, 48 },
 		.own = { .kind = "route", .name = "r", .file = "r.ini", .line = 30 },

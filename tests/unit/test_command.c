@@ -112,7 +112,8 @@ static void
 run(struct scene *scene, const char *argument, const char *last)
 {
 	char path[128];
-	char *arguments[] = { "weir", (char *)(uintptr_t)argument, "-c", path, "-M", scene->folder, (char *)(uintptr_t)last, NULL };
+	char *arguments[] = { "weir", (char *)(uintptr_t)argument, "-c", path, "-M", scene->folder,
+		(char *)(uintptr_t)last, NULL };
 	FILE *to, *errors;
 	struct command command;
 	size_t size;
@@ -136,7 +137,7 @@ assert_contains(const char *text, const char *part)
 		fail_msg("nothing says \"%s\" in:\n%s", part, text);
 }
 
-/* --- what is understood -------------------------------------------------------------------------------------- */
+/* --- what is understood --------------------------------------------------------------------------------- */
 
 static void
 without_options_it_serves_the_installed_configuration(void **state)
@@ -178,7 +179,8 @@ static void
 each_action_has_its_option(void **state)
 {
 	static const struct { char *option; int action; } actions[] = {
-		{ "-t", COMMAND_CHECK }, { "-T", COMMAND_VALUES }, { "-m", COMMAND_MODULES }, { "--chain", COMMAND_CHAIN },
+		{ "-t", COMMAND_CHECK }, { "-T", COMMAND_VALUES }, { "-m", COMMAND_MODULES },
+		{ "--chain", COMMAND_CHAIN },
 		{ "-V", COMMAND_VERSION }, { "--version", COMMAND_VERSION }, { "-h", COMMAND_HELP }, { "--help", COMMAND_HELP },
 	};
 	struct command command;
@@ -199,11 +201,13 @@ static void
 what_makes_no_sense_is_refused_with_the_usage(void **state)
 {
 	static char *wrong[][5] = {
-		{ "weir", "-x" }, { "weir", "--chian" }, { "weir", "-c" }, { "weir", "-t", "-T" }, { "weir", "serve" },
+		{ "weir", "-x" }, { "weir", "--chian" }, { "weir", "-c" }, { "weir", "-t", "-T" },
+		{ "weir", "serve" },
 		{ "weir", "-t", "extra" }, { "weir", "-m", "a", "b" }, { "weir", "--chain=x" },
 	};
 	static const char *const said_of[] = {
-		"unknown option -x", "unknown option --chian", "-c needs a value", "only one of -t", "unexpected `serve`",
+		"unknown option -x", "unknown option --chian", "-c needs a value", "only one of -t",
+		"unexpected `serve`",
 		"unexpected `extra`", "unexpected `b`", "unknown option --chain=x",
 	};
 	struct command command;
@@ -233,17 +237,19 @@ folders_past_the_bound_are_refused(void **state)
 	free(said);
 }
 
-/* --- what is answered ---------------------------------------------------------------------------------------- */
+/* --- what is answered ----------------------------------------------------------------------------------- */
 
 static void
 a_good_configuration_is_called_good_without_side_effects(void **state)
 {
 	struct scene *scene = *state;
 
-	write_config(scene, "[listen web]\naddress = 127.0.0.1:8080\n[module probe]\n[route r]\nprobe.word = x\n");
+	write_config(scene,
+		"[listen web]\naddress = 127.0.0.1:8080\n[module probe]\n[route r]\nprobe.word = x\n");
 	run(scene, "-t", NULL);
 	assert_int_equal(scene->code, COMMAND_GOOD);
-	assert_contains(scene->answer, "/weir.ini: configuration is good: listeners 1, upstreams 0, routes 1, modules 1, hooks 5\n");
+	assert_contains(scene->answer,
+		"/weir.ini: configuration is good: listeners 1, upstreams 0, routes 1, modules 1, hooks 5\n");
 	assert_string_equal(scene->errors, "");
 	assert_string_equal(notes, "check good;check x;build probe 1 (check);drop probe 1;");
 }
@@ -348,7 +354,8 @@ the_manual_of_a_module_tells_all_its_tables(void **state)
 	assert_contains(scene->answer, "order   normal, after matcher (");
 	assert_contains(scene->answer, "  limit  ");
 	assert_contains(scene->answer, "  ${probe_word}  The word.\n");
-	assert_contains(scene->answer, "  weir_probe_probes_total  Counter. How often something was probed.\n");
+	assert_contains(scene->answer,
+		"  weir_probe_probes_total  Counter. How often something was probed.\n");
 	assert_contains(scene->answer, "  weirctl probe show [WORD]  Show the word.\n");
 }
 
@@ -397,12 +404,13 @@ versions_are_told(void **state)
 static void
 help_tells_every_option(void **state)
 {
+	static const char *const options[] = { "-c FILE", "-M DIR", "-t ", "-T ", "-m [NAME]", "--chain", "-V ", "-h " };
 	struct scene *scene = *state;
 
 	run(scene, "-h", NULL);
 	assert_int_equal(scene->code, COMMAND_GOOD);
-	for (const char *option = "-c FILE\0-M DIR\0-t\0-T\0-m [NAME]\0--chain\0-V\0-h\0"; *option != '\0'; option += strlen(option) + 1)
-		assert_contains(scene->answer, option);
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		assert_contains(scene->answer, options[i]);
 }
 
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -157,7 +157,7 @@ assert_chain(const struct chain *chain, const char *expected)
 	assert_string_equal(found, expected);
 }
 
-/* --- what is built ------------------------------------------------------------------------------------------- */
+/* --- what is built -------------------------------------------------------------------------------------- */
 
 static void
 the_smallest_configuration_is_one_listener(void **state)
@@ -191,7 +191,8 @@ static void
 upstreams_have_their_servers(void **state)
 {
 	struct generation *generation = good(*state, LISTEN
-		"[upstream api]\nserver = 10.0.0.1:80 weight=3\nserver = unix:/run/api.sock backup\n[upstream other]\nserver = localhost:8000\n"
+		"[upstream api]\nserver = 10.0.0.1:80 weight=3\nserver = unix:/run/api.sock backup\n"
+		"[upstream other]\nserver = localhost:8000\n"
 		"[route r]\nupstream = other\n");
 	const struct weir_upstream *api = generation->upstreams[0];
 	const struct weir_server *server = weir_upstream_server(api, 0);
@@ -232,7 +233,8 @@ static void
 routes_that_set_nothing_share_all(void **state)
 {
 	struct generation *generation = good(*state, LISTEN
-		"[module probe]\n[route a]\n" PLAIN "[route b]\n" PLAIN "[route c]\nprobe.enable = no\n[route d]\nprobe.quiet = yes\n[route e]\n" PLAIN);
+		"[module probe]\n[route a]\n" PLAIN "[route b]\n" PLAIN
+		"[route c]\nprobe.enable = no\n[route d]\nprobe.quiet = yes\n[route e]\n" PLAIN);
 	const struct weir_route *a = find_route(generation, "a");
 
 	assert_ptr_equal(a->module_settings, generation->module_settings);
@@ -248,12 +250,14 @@ chains_hold_what_each_section_uses(void **state)
 	struct generation *generation = good(*state, LISTEN
 		"[listen quiet]\naddress = 127.0.0.1:8081\nprobe.enable = no\n"
 		"[module probe]\n[module matcher]\n"
-		"[route all]\nmatch = a\n[route off]\nmatch = b\nprobe.enable = no\n[route silent]\nmatch = c\nprobe.quiet = yes\n");
+		"[route all]\nmatch = a\n[route off]\nmatch = b\nprobe.enable = no\n"
+		"[route silent]\nmatch = c\nprobe.quiet = yes\n");
 
 	assert_chain(&generation->listens[0].chain,
 		"request probe, route matcher, access probe, peer matcher, log probe");
 	assert_chain(&generation->listens[1].chain, "route matcher, peer matcher");
-	assert_chain(&find_route(generation, "all")->chain, "route matcher, access probe, peer matcher, log probe");
+	assert_chain(&find_route(generation, "all")->chain,
+		"route matcher, access probe, peer matcher, log probe");
 	assert_chain(&find_route(generation, "off")->chain, "route matcher, peer matcher");
 	assert_chain(&find_route(generation, "silent")->chain, "route matcher, access probe, peer matcher");
 }
@@ -319,7 +323,7 @@ files_of_conf_d_belong_to_it(void **state)
 	assert_non_null(scene->generation->routes[0]->settings.upstream);
 }
 
-/* --- what modules build -------------------------------------------------------------------------------------- */
+/* --- what modules build --------------------------------------------------------------------------------- */
 
 static void
 a_build_sees_the_previous_generations_struct_and_each_is_dropped_once(void **state)
@@ -331,7 +335,8 @@ a_build_sees_the_previous_generations_struct_and_each_is_dropped_once(void **sta
 	assert_non_null(scene->next);
 	generation_free(&scene->generation);
 	generation_free(&scene->next);
-	assert_string_equal(notes, "check good;build probe 1;check good;build probe 2;drop probe 1;drop probe 2;");
+	assert_string_equal(notes,
+		"check good;build probe 1;check good;build probe 2;drop probe 1;drop probe 2;");
 }
 
 static void
@@ -376,7 +381,8 @@ a_builds_warning_points_at_its_route_and_stops_nothing(void **state)
 {
 	struct scene *scene = *state;
 
-	scene->generation = build(scene, NULL, LISTEN "[module probe]\n[route a]\n" PLAIN "[route b]\nprobe.limit = 13\n");
+	scene->generation = build(scene, NULL,
+		LISTEN "[module probe]\n[route a]\n" PLAIN "[route b]\nprobe.limit = 13\n");
 	assert_non_null(scene->generation);
 	assert_said(&scene->report, "route b has the limit 13");
 	assert_int_equal(scene->report.warnings, 1);
@@ -406,7 +412,7 @@ modules_build_in_spite_of_unknown_keys(void **state)
 	assert_string_equal(notes, "check late;build probe 1;drop probe 1;");
 }
 
-/* --- what is wrong ------------------------------------------------------------------------------------------- */
+/* --- what is wrong -------------------------------------------------------------------------------------- */
 
 static void
 a_configuration_without_listener_is_an_error(void **state)
@@ -427,7 +433,8 @@ a_file_that_cannot_be_read_is_one_error(void **state)
 static void
 two_listeners_with_one_address_are_an_error(void **state)
 {
-	assert_wrong(*state, LISTEN "[listen b]\naddress = 127.0.0.1:8081\naddress = 127.0.0.1:8080\n", 3, "that [listen web] at");
+	assert_wrong(*state, LISTEN "[listen b]\naddress = 127.0.0.1:8081\naddress = 127.0.0.1:8080\n", 3,
+		"that [listen web] at");
 }
 
 static void
@@ -455,7 +462,8 @@ unknown_keys_are_errors_everywhere(void **state)
 	struct scene *scene = *state;
 
 	assert_null(build(scene, NULL, "[weir]\nthread = 2\n" LISTEN "adress = 127.0.0.1:1\n"
-		"[module probe]\nwrod = x\n[upstream u]\nserver = 10.0.0.1:80\nkeepaliv = 3\n[route r]\nprobe.limt = 3\nother.key = 3\n"));
+		"[module probe]\nwrod = x\n[upstream u]\nserver = 10.0.0.1:80\nkeepaliv = 3\n"
+		"[route r]\nprobe.limt = 3\nother.key = 3\n"));
 	assert_said(&scene->report, "did you mean `threads`?");
 	assert_said(&scene->report, "did you mean `address`?");
 	assert_said(&scene->report, "did you mean `word`?");
@@ -469,8 +477,10 @@ unknown_keys_are_errors_everywhere(void **state)
 static void
 a_missing_module_is_the_only_error(void **state)
 {
-	assert_wrong(*state, "[weir]\norder = matchr probe\n" LISTEN "[module probe]\n[module matchr]\nsize = 3\n"
-		"[upstream u]\nserver = 10.0.0.1:80\nbalance = random\n[route r]\nmatch = x\nmatchr.size = 5\n", 6,
+	assert_wrong(*state, "[weir]\norder = matchr probe\n" LISTEN
+		"[module probe]\n[module matchr]\nsize = 3\n"
+		"[upstream u]\nserver = 10.0.0.1:80\nbalance = random\n"
+		"[route r]\nmatch = x\nmatchr.size = 5\n", 6,
 		"did you mean `matcher`?");
 }
 
@@ -479,7 +489,8 @@ other_errors_are_seen_beside_a_missing_module(void **state)
 {
 	struct scene *scene = *state;
 
-	assert_null(build(scene, NULL, LISTEN "[module absent]\n[module probe]\nlimt = 3\n[route r]\nprobe.wrd = x\nupstream = u\n"));
+	assert_null(build(scene, NULL, LISTEN
+		"[module absent]\n[module probe]\nlimt = 3\n[route r]\nprobe.wrd = x\nupstream = u\n"));
 	assert_said(&scene->report, "module absent was not found");
 	assert_said(&scene->report, "did you mean `limit`?");
 	assert_said(&scene->report, "did you mean `probe.word`?");
@@ -490,7 +501,8 @@ other_errors_are_seen_beside_a_missing_module(void **state)
 static void
 a_required_plain_key_must_stand_in_every_route(void **state)
 {
-	assert_wrong(*state, LISTEN "[module matcher]\n[route a]\nmatch = x\n[route b]\n" PLAIN, 6, "needs `match`");
+	assert_wrong(*state, LISTEN "[module matcher]\n[route a]\nmatch = x\n[route b]\n" PLAIN, 6,
+		"needs `match`");
 }
 
 static void
@@ -508,7 +520,8 @@ two_owners_of_one_plain_key_or_variable_are_an_error(void **state)
 static void
 an_order_against_itself_is_an_error(void **state)
 {
-	assert_wrong(*state, "[weir]\norder = probe matcher\norder = matcher probe\n" LISTEN "[module probe]\n[module matcher]\n", 3,
+	assert_wrong(*state, "[weir]\norder = probe matcher\norder = matcher probe\n" LISTEN
+		"[module probe]\n[module matcher]\n", 3,
 		"the order of modules is a cycle");
 }
 
@@ -518,12 +531,13 @@ a_certificate_is_refused_while_there_is_no_tls(void **state)
 	assert_wrong(*state, LISTEN "[certificate c]\n", 3, "this Weir has no TLS");
 }
 
-/* --- what is shown ------------------------------------------------------------------------------------------- */
+/* --- what is shown -------------------------------------------------------------------------------------- */
 
 static void
 the_values_and_chains_can_be_printed(void **state)
 {
-	struct generation *generation = good(*state, LISTEN "[module probe]\nlimit = 7\n[route r]\nprobe.word = x\n");
+	struct generation *generation = good(*state, LISTEN
+		"[module probe]\nlimit = 7\n[route r]\nprobe.word = x\n");
 	char *text = NULL;
 	size_t size;
 	FILE *to = open_memstream(&text, &size);

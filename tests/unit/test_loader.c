@@ -2,8 +2,8 @@
 /*
  * Scenes for the loader: what is wrong with a module is said in words that help.
  *
- * FIXTURES is the folder of the shared objects built from tests/unit/modules. Scenes that change a file work on a
- * copy in a folder of their own.
+ * FIXTURES is the folder of the shared objects built from tests/unit/modules. Scenes that change a file work
+ * on a copy in a folder of their own.
  */
 #include "said.h"
 #include "server/loader.h"
@@ -113,7 +113,7 @@ copy_fixture(const struct scene *scene, const char *fixture, const char *name)
 	assert_int_equal(system(command), 0);
 }
 
-/* --- what loads ---------------------------------------------------------------------------------------------- */
+/* --- what loads ----------------------------------------------------------------------------------------- */
 
 static void
 a_good_module_is_loaded_once(void **state)
@@ -198,7 +198,7 @@ names_of_all_that_could_be_loaded_are_listed_in_order(void **state)
 	arena_free(&arena);
 }
 
-/* --- what does not ------------------------------------------------------------------------------------------- */
+/* --- what does not -------------------------------------------------------------------------------------- */
 
 static void
 a_missing_file_names_the_folders_and_the_nearest_module(void **state)
@@ -215,13 +215,15 @@ a_name_that_could_be_a_path_is_never_looked_for(void **state)
 {
 	struct scene *scene = *state;
 
-	assert_refused(scene, "../good", "`../good` cannot be a module's name", "lower-case letter", "digits and _");
+	assert_refused(
+		scene, "../good", "`../good` cannot be a module's name", "lower-case letter", "digits and _");
 }
 
 static void
 another_major_is_refused(void **state)
 {
-	assert_refused(*state, "abi_major", "built for ABI 2.7", "this Weir has 1.0", "against this Weir's headers");
+	assert_refused(
+		*state, "abi_major", "built for ABI 2.7", "this Weir has 1.0", "against this Weir's headers");
 }
 
 static void
@@ -251,38 +253,44 @@ a_struct_without_a_name_is_refused(void **state)
 static void
 a_struct_with_another_name_is_refused(void **state)
 {
-	assert_refused(*state, "alias", "calls itself `somebody`", "its file and symbol `alias`", "WEIR_MODULE(alias)");
+	assert_refused(*state, "alias", "calls itself `somebody`", "its file and symbol `alias`",
+		"WEIR_MODULE(alias)");
 }
 
 static void
 a_shared_object_that_is_no_module_is_refused(void **state)
 {
-	assert_refused(*state, "nosymbol", "no symbol nosymbol_LTX_weir_module", "it is no module of Weir", "WEIR_MODULE(nosymbol)");
+	assert_refused(*state, "nosymbol", "no symbol nosymbol_LTX_weir_module", "it is no module of Weir",
+		"WEIR_MODULE(nosymbol)");
 }
 
 static void
 a_renamed_file_is_told_its_own_name(void **state)
 {
-	assert_refused(*state, "renamed", "no symbol renamed_LTX_weir_module", "it is built as the module origin",
+	assert_refused(*state, "renamed", "no symbol renamed_LTX_weir_module",
+		"it is built as the module origin",
 		"rename the file to origin.so, or write WEIR_MODULE(renamed)");
 }
 
 static void
 an_undefined_symbol_is_named(void **state)
 {
-	assert_refused(*state, "unlinked", "cannot be linked", "undefined symbol: nobody_has_this", "link the module with the library");
+	assert_refused(*state, "unlinked", "cannot be linked", "undefined symbol: nobody_has_this",
+		"link the module with the library");
 }
 
 static void
 a_function_of_a_newer_weir_is_named(void **state)
 {
-	assert_refused(*state, "tomorrow", "cannot be linked", "undefined symbol: weir_of_tomorrow", "needs a newer Weir");
+	assert_refused(*state, "tomorrow", "cannot be linked", "undefined symbol: weir_of_tomorrow",
+		"needs a newer Weir");
 }
 
 static void
 a_missing_library_is_named(void **state)
 {
-	assert_refused(*state, "dependent", "cannot be linked", "vanished.so: cannot open shared object file", "install the library");
+	assert_refused(*state, "dependent", "cannot be linked", "vanished.so: cannot open shared object file",
+		"install the library");
 }
 
 static void
@@ -326,9 +334,11 @@ an_object_file_is_refused(void **state)
 
 	copy_fixture(scene, "good.so", "object.so");
 	file = open(path_in(scene, "object.so", path), O_WRONLY);
-	assert_int_equal(pwrite(file, &relocatable, sizeof(relocatable), offsetof(Elf64_Ehdr, e_type)), sizeof(relocatable));
+	assert_int_equal(pwrite(file, &relocatable, sizeof(relocatable), offsetof(Elf64_Ehdr, e_type)),
+		sizeof(relocatable));
 	close(file);
-	assert_refused(scene, "object", "an object file (.o)", "a shared object is wanted", "built with -shared");
+	assert_refused(
+		scene, "object", "an object file (.o)", "a shared object is wanted", "built with -shared");
 }
 
 static void
@@ -407,7 +417,7 @@ every_mistake_of_a_malformed_contract_is_reported(void **state)
 	assert_int_equal(scene->report.warnings, 0);
 }
 
-/* --- files that change --------------------------------------------------------------------------------------- */
+/* --- files that change ---------------------------------------------------------------------------------- */
 
 static void
 a_file_replaced_after_loading_is_a_warning_and_the_old_code_stays(void **state)

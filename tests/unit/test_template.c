@@ -32,7 +32,7 @@ module_value(struct weir_exchange *x, const void *settings, void *state)
 
 static const struct weir_variable module_variables[] = {
 	{ "request_id", module_value, "The request's id." },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct weir_module without = { .name = "without" };
@@ -58,7 +58,9 @@ begin(void **state)
 	scene->list[1] = &scene->modules[1];
 	scene->generation.modules = scene->list;
 	scene->generation.module_count = 2;
-	scene->build = (struct weir_build){ .generation = &scene->generation, .report = &scene->report, .file = "weir.ini", .line = 4 };
+	scene->build = (struct weir_build){
+		.generation = &scene->generation, .report = &scene->report, .file = "weir.ini", .line = 4
+	};
 	*state = scene;
 	return 0;
 }
@@ -164,7 +166,8 @@ variables_of_the_core_and_of_modules_are_found(void **state)
 static void
 fields_of_the_three_messages_are_found(void **state)
 {
-	const struct weir_template *template = compile(state, "${request.User-Agent}${upstream_request.Host}${response.ETag}");
+	const struct weir_template *template =
+		compile(state, "${request.User-Agent}${upstream_request.Host}${response.ETag}");
 
 	assert_int_equal(template->count, 3);
 	assert_field(&template->pieces[0], WEIR_REQUEST, "User-Agent");
@@ -192,7 +195,8 @@ a_field_whose_name_is_no_token_is_an_error(void **state)
 static void
 a_dollar_alone_is_an_error(void **state)
 {
-	assert_wrong(state, "costs 5$", "a $ stands alone at `$`: write ${NAME} for a variable, $$ for a dollar");
+	assert_wrong(
+		state, "costs 5$", "a $ stands alone at `$`: write ${NAME} for a variable, $$ for a dollar");
 	assert_wrong(state, "$host", "a $ stands alone at `$host`");
 }
 

@@ -9,14 +9,15 @@ struct settings {
 
 static const struct weir_option options[] = {
 	{ "text", WEIR_TEXT, offsetof(struct settings, text), .doc = "Some text." },
-	{ "number", WEIR_INTEGER, offsetof(struct settings, number), .initial = "3", .max = 10, .doc = "A small number." },
-	{ NULL }
+	{ "number", WEIR_INTEGER, offsetof(struct settings, number), .initial = "3", .max = 10,
+		.doc = "A small number." },
+	{ .name = NULL }
 };
 
 static const struct weir_metric metrics[] = {
 	{ "hits_total", .doc = "How often." },
 	{ "level", .gauge = true, .doc = "How high." },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static enum weir_verdict

@@ -20,7 +20,7 @@ static const struct weir_option options[] = {
 	{ "choosy", WEIR_CHOICE, offsetof(struct settings, number), .doc = "" },
 	{ "custom", WEIR_CUSTOM, offsetof(struct settings, number), .doc = "" },
 	{ "nowhere", WEIR_TEXT, offsetof(struct settings, text), .in = 1 << 9, .doc = "" },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct weir_metric metrics[] = {
@@ -28,17 +28,17 @@ static const struct weir_metric metrics[] = {
 	{ "a-b", .gauge = true },
 	{ "level", .gauge = true },
 	{ "level", .gauge = true },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct weir_variable variables[] = {
 	{ "a.b", NULL, NULL },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct weir_verb verbs[] = {
 	{ "Purge", NULL, NULL, NULL },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static enum weir_verdict

@@ -18,10 +18,11 @@ struct state {
 static const char *const ways[] = { "turns", "random", NULL };
 
 static const struct weir_option options[] = {
-	{ "match", WEIR_TEXT, offsetof(struct settings, match), .required = true, .bare = true, .in = WEIR_IN_ROUTE, .doc = "What to match." },
+	{ "match", WEIR_TEXT, offsetof(struct settings, match), .required = true, .bare = true, .in = WEIR_IN_ROUTE,
+		.doc = "What to match." },
 	{ "balance", WEIR_CHOICE, offsetof(struct settings, balance), .choices = ways, .bare = true,
 		.in = WEIR_IN_MODULE | WEIR_IN_UPSTREAM, .initial = "turns", .doc = "How to balance." },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static void
@@ -32,7 +33,8 @@ build(struct weir_build *b, void *generation, void *previous)
 		const struct weir_upstream *upstream = weir_build_upstream(b, i);
 		const struct settings *set = weir_build_upstream_settings(b, upstream);
 
-		noted("%s balances %zu servers by %s;", weir_upstream_name(upstream), weir_upstream_servers(upstream), ways[set->balance]);
+		noted("%s balances %zu servers by %s;", weir_upstream_name(upstream),
+			weir_upstream_servers(upstream), ways[set->balance]);
 	}
 }
 

@@ -27,11 +27,12 @@ struct state {
 static const struct weir_option options[] = {
 	{ "word", WEIR_TEXT, offsetof(struct settings, word), .initial = "good",
 		.in = WEIR_IN_MODULE | WEIR_IN_ROUTE | WEIR_IN_UPSTREAM | WEIR_IN_LISTEN, .doc = "A word." },
-	{ "limit", WEIR_INTEGER, offsetof(struct settings, limit), .initial = "5", .min = 1, .max = 100, .doc = "A limit." },
+	{ "limit", WEIR_INTEGER, offsetof(struct settings, limit), .initial = "5", .min = 1, .max = 100,
+		.doc = "A limit." },
 	{ "quiet", WEIR_BOOL, offsetof(struct settings, quiet), .doc = "Do not log." },
 	{ "to", WEIR_UPSTREAM, offsetof(struct settings, to), .doc = "An upstream." },
 	{ "say", WEIR_TEMPLATE, offsetof(struct settings, say), .doc = "A text." },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const char *
@@ -45,12 +46,12 @@ word_of(struct weir_exchange *x, const void *settings, void *state)
 
 static const struct weir_variable variables[] = {
 	{ "probe_word", word_of, "The word." },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct weir_metric metrics[] = {
 	{ "probes_total", .doc = "How often something was probed." },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static bool
@@ -62,7 +63,7 @@ show(struct weir_reply *reply, void *generation, int count, const char *const *a
 
 static const struct weir_verb verbs[] = {
 	{ "show", "[WORD]", show, "Show the word." },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static void

@@ -9,8 +9,9 @@ struct settings {
 };
 
 static const struct weir_option options[] = {
-	{ "match", WEIR_TEXT, offsetof(struct settings, match), .bare = true, .in = WEIR_IN_ROUTE, .doc = "What to match." },
-	{ NULL }
+	{ "match", WEIR_TEXT, offsetof(struct settings, match), .bare = true, .in = WEIR_IN_ROUTE,
+		.doc = "What to match." },
+	{ .name = NULL }
 };
 
 static const char *
@@ -22,7 +23,7 @@ word_of(struct weir_exchange *x, const void *settings, void *state)
 
 static const struct weir_variable variables[] = {
 	{ "probe_word", word_of, "Another word." },
-	{ NULL }
+	{ .name = NULL }
 };
 
 WEIR_MODULE(rival) = {
