@@ -2,8 +2,9 @@
 /*
  * fuzz_ini: any bytes as weir.ini, from the reader to the settings and back to text.
  *
- * Whatever is handed on must stand so in the line that it claims to come from, whole; and when nothing was reported, every line that is
- * neither blank nor a comment must have been handed on. Then the core's tables and one of all types meet the sections.
+ * Whatever is handed on must stand so in the line that it claims to come from, whole; and when nothing was
+ * reported, every line that is neither blank nor a comment must have been handed on. Then the core's tables
+ * and one of all types meet the sections.
  */
 #include "server/config.h"
 #include "server/generation.h"
@@ -50,7 +51,7 @@ static const struct weir_option options[] = {
 	{ .name = NULL }
 };
 
-/* --- the reader ---------------------------------------------------------------------------------------------- */
+/* --- the reader ----------------------------------------------------------------------------------------- */
 
 struct input {
 	const char *at, *end;	/* what follows the line last handed on */
@@ -109,7 +110,8 @@ check_line(void *context, const struct ini_line *taken)
 	must(strlen(taken->kind) <= INI_NAME_MOST && strlen(taken->name) <= INI_NAME_MOST);
 	if (taken->key == NULL) {
 		must(line[0] == '[' && line[length - 1] == ']');
-		must(memmem(line, length, taken->kind, strlen(taken->kind)) == line + 1 + strspn(line + 1, " \t"));
+		key = 1 + strspn(line + 1, " \t");
+		must(memmem(line, length, taken->kind, strlen(taken->kind)) == line + key);
 		must(memmem(line, length, taken->name, strlen(taken->name)) != NULL);
 		return true;
 	}
@@ -138,16 +140,18 @@ check_reader(const char *text, size_t size)
 	report_free(&report);
 }
 
-/* --- from the file to the settings --------------------------------------------------------------------------- */
+/* --- from the file to the settings ---------------------------------------------------------------------- */
 
 static void
-check_section(struct weir_build *build, struct option_owner *owners, struct config_section *section, FILE *nowhere)
+check_section(struct weir_build *build, struct option_owner *owners, struct config_section *section,
+	FILE *nowhere)
 {
 	bool own;
 
 	for (size_t i = 0; i < 2; i++) {
 		if (strcmp(section->kind, "module") != 0)
-			must(option_parse(build, &owners[i], section, &own) != NULL || owners[i].size == 0 || build->failed);
+			must(option_parse(build, &owners[i], section, &own) != NULL || owners[i].size == 0 ||
+				build->failed);
 		option_complete(&owners[i], section);
 		option_print_values(nowhere, &owners[i], section, build->generation->config->folder);
 	}
@@ -173,7 +177,8 @@ check_options(struct generation *generation, struct report *report, FILE *nowher
 	};
 	struct weir_build build = { .generation = generation, .report = report, .file = "weir.ini" };
 	struct option_owner owners[2] = {
-		[1] = { "m", options, sizeof(struct everything), config_find(generation->config, "module", "m"), NULL, false },
+		[1] = { "m", options, sizeof(struct everything),
+			config_find(generation->config, "module", "m"), NULL, false },
 	};
 
 	must(option_defaults(&build, &owners[1]));
@@ -187,7 +192,8 @@ check_options(struct generation *generation, struct report *report, FILE *nowher
 	/* All is used or was complained of. */
 	for (struct config_section *s = generation->config->sections; s != NULL; s = s->next)
 		for (struct config_entry *e = s->entries; e != NULL; e = e->next)
-			must(e->used || report->errors > 0 || (strcmp(s->kind, "module") == 0 && strcmp(s->name, "m") != 0));
+			must(e->used || report->errors > 0 ||
+				(strcmp(s->kind, "module") == 0 && strcmp(s->name, "m") != 0));
 }
 
 static void

@@ -2,9 +2,9 @@
 /*
  * address: endpoints and ranges as an operator writes them.
  *
- * Numbers are read by inet_pton, which takes no octal, no hexadecimal and no short forms. A host whose last label is a number
- * but which is no IPv4 address ("10.0.0.256", "1.2.3") is a slip, not a name. IPv4 addresses that a dual-stack socket
- * shows as ::ffff:a.b.c.d are IPv4 addresses here, in ranges and in texts.
+ * Numbers are read by inet_pton, which takes no octal, no hexadecimal and no short forms. A host whose last
+ * label is a number but which is no IPv4 address ("10.0.0.256", "1.2.3") is a slip, not a name. IPv4
+ * addresses that a dual-stack socket shows as ::ffff:a.b.c.d are IPv4 addresses here, in ranges and in texts.
  */
 #include "address.h"
 #include "arena.h"
@@ -143,7 +143,8 @@ parse_endpoint(struct arena *arena, const char *text, int default_port, struct w
 }
 
 bool
-address_parse(struct arena *arena, const char *text, int default_port, struct weir_address *address, const char **why)
+address_parse(struct arena *arena, const char *text, int default_port, struct weir_address *address,
+	const char **why)
 {
 	memset(address, 0, sizeof(*address));
 	if (strncmp(text, "unix:", 5) == 0)
@@ -154,7 +155,8 @@ address_parse(struct arena *arena, const char *text, int default_port, struct we
 }
 
 bool
-weir_parse_address(struct weir_build *build, const char *text, int default_port, struct weir_address *address, const char **why)
+weir_parse_address(struct weir_build *build, const char *text, int default_port,
+	struct weir_address *address, const char **why)
 {
 	return address_parse(&build->generation->arena, text, default_port, address, why);
 }

@@ -3,8 +3,8 @@
  * config: what stands in the INI files, before anyone asks what it means.
  *
  * A file is read whole, because it is small and must not change under the parser, and given to ini_read();
- * what comes back is copied into the config's arena. Here sections get their sense as sections: their kind exists, they have
- * a name or not, no two are the same. Keys are for others to judge (option.h).
+ * what comes back is copied into the config's arena. Here sections get their sense as sections: their kind
+ * exists, they have a name or not, no two are the same. Keys are for others to judge (option.h).
  */
 #include "config.h"
 #include "ini.h"
@@ -37,7 +37,7 @@ struct reading {
 	unsigned counts[KINDS];
 	size_t bytes, entries;
 	bool no_memory;
-	bool full;				/* too much of something: reported, and nothing more is read */
+	bool full;		/* too much of something: reported, and nothing more is read */
 };
 
 static size_t
@@ -62,7 +62,8 @@ put_in_bucket(struct config *config, struct config_section *section)
 	*bucket = section;
 }
 
-/* Keep at least as many buckets as sections. The old array stays in the arena: all of them together are less than the new. */
+/* Keep at least as many buckets as sections. The old array stays in the arena: all of them together are
+ * less than the new. */
 static bool
 grow_buckets(struct config *config)
 {
@@ -112,7 +113,8 @@ find_kind(struct reading *reading, const struct ini_line *line)
 			"unknown section kind `%s`, did you mean `%s`?", line->kind, nearest);
 	else
 		report_error(reading->report, reading->file, line->line,
-			"unknown section kind `%s`: there are weir, listen, certificate, module, upstream and route", line->kind);
+			"unknown section kind `%s`: there are weir, listen, certificate, module, "
+			"upstream and route", line->kind);
 	return KINDS;
 }
 
@@ -124,7 +126,8 @@ check_header(struct reading *reading, const struct ini_line *line, size_t kind)
 	if (kind == KINDS)
 		return false;
 	if (kind == 0 && *line->name != '\0') {
-		report_error(reading->report, reading->file, line->line, "`[weir %s]`: [weir] has no name", line->name);
+		report_error(reading->report, reading->file, line->line,
+			"`[weir %s]`: [weir] has no name", line->name);
 		return false;
 	}
 	if (kind != 0 && *line->name == '\0') {
@@ -133,7 +136,8 @@ check_header(struct reading *reading, const struct ini_line *line, size_t kind)
 		return false;
 	}
 	if ((first = config_find(reading->config, line->kind, line->name)) != NULL) {
-		report_error(reading->report, reading->file, line->line, "duplicate section `[%s%s%s]`, first at %s:%u",
+		report_error(reading->report, reading->file, line->line,
+			"duplicate section `[%s%s%s]`, first at %s:%u",
 			line->kind, *line->name != '\0' ? " " : "", line->name, first->file, first->line);
 		return false;
 	}
@@ -151,11 +155,13 @@ take_header(struct reading *reading, const struct ini_line *line)
 	if (!check_header(reading, line, kind))
 		return true;
 	if (config->section_count == SECTIONS_MOST) {
-		report_error(reading->report, reading->file, line->line, "more than %d sections", SECTIONS_MOST);
+		report_error(reading->report, reading->file, line->line,
+			"more than %d sections", SECTIONS_MOST);
 		return !(reading->full = true);
 	}
 	section = arena_zalloc(&config->arena, sizeof(*section));
-	if (section == NULL || (section->name = arena_copy(&config->arena, line->name, strlen(line->name))) == NULL)
+	if (section == NULL ||
+	    (section->name = arena_copy(&config->arena, line->name, strlen(line->name))) == NULL)
 		return !(reading->no_memory = true);
 	section->kind = kinds[kind];
 	section->file = reading->file;
@@ -233,7 +239,8 @@ read_whole(struct reading *reading, int fd, char *to, size_t *size)
 		if (got > 0) {
 			done += (size_t)got;
 		} else if (errno != EINTR) {
-			report_error(reading->report, reading->file, 0, "cannot be read: %s", strerror(errno));
+			report_error(reading->report, reading->file, 0,
+				"cannot be read: %s", strerror(errno));
 			return false;
 		}
 	}
@@ -252,7 +259,8 @@ read_file(struct reading *reading, const char *path)
 	if ((fd = open_file(reading, &size)) < 0)
 		return false;
 	if (size > BYTES_MOST - reading->bytes) {
-		report_error(reading->report, path, 0, "the configuration is larger than %zu MiB", BYTES_MOST >> 20);
+		report_error(reading->report, path, 0,
+			"the configuration is larger than %zu MiB", BYTES_MOST >> 20);
 		reading->full = true;
 	} else if ((text = malloc(size + 1)) == NULL) {
 		reading->no_memory = true;
@@ -326,7 +334,10 @@ make_absolute(struct arena *arena, const char *folder)
 		return arena_printf(arena, "%.*s", length > 0 ? length : 1, folder);
 	if ((here = getcwd(NULL, 0)) == NULL)
 		return arena_copy(arena, ".", 1);
-	path = length >= 0 ? arena_printf(arena, "%s/%.*s", here, length, folder) : arena_copy(arena, here, strlen(here));
+	if (length >= 0)
+		path = arena_printf(arena, "%s/%.*s", here, length, folder);
+	else
+		path = arena_copy(arena, here, strlen(here));
 	free(here);
 	return path;
 }

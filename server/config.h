@@ -2,9 +2,9 @@
 /*
  * config: what stands in the INI files, before anyone asks what it means.
  *
- * weir.ini, then the .ini files of conf.d beside it in C-locale order, as a list of sections with their entries, each with its
- * file and line. Whoever understands an entry marks it used; what nobody used is an unknown key.
- * The config owns all texts; the generation built from it keeps it alive.
+ * weir.ini, then the .ini files of conf.d beside it in C-locale order, as a list of sections with their
+ * entries, each with its file and line. Whoever understands an entry marks it used; what nobody used is an
+ * unknown key. The config owns all texts; the generation built from it keeps it alive.
  */
 #ifndef WEIR_SERVER_CONFIG_H
 #define WEIR_SERVER_CONFIG_H
@@ -41,8 +41,9 @@ struct config {
 	size_t bucket_count, section_count;
 };
 
-/* Read the file and its conf.d (files whose name begins with a dot are left out). Errors go to the report; what could be read is returned all the same, so that
- * checking can go on. NULL only without memory (reported). */
+/* Read the file and its conf.d (files whose name begins with a dot are left out). Errors go to the report;
+ * what could be read is returned all the same, so that checking can go on. NULL only without memory
+ * (reported). */
 struct config *config_read(const char *path, struct report *);
 void config_free(struct config **);
 

@@ -2,13 +2,14 @@
 /*
  * ini: one INI text as headers and entries, each with its line, nothing cut and nothing guessed.
  *
- * inih pulls lines through next_line(); every line that it gets is either a section header, a synthetic key right after
- * it (inih is silent about headers, so this is how a section is seen), or an entry. What was handed to inih must
- * come back through take_line() before the next line is asked for; `owed` remembers it. So an inih that
- * is compiled to read lines otherwise makes an error, never a different configuration.
+ * inih pulls lines through next_line(); every line that it gets is either a section header, a synthetic key
+ * right after it (inih is silent about headers, so this is how a section is seen), or an entry. What was
+ * handed to inih must come back through take_line() before the next line is asked for; `owed` remembers it.
+ * So an inih that is compiled to read lines otherwise makes an error, never a different configuration.
  *
- * Our part of the grammar: a line is at most INI_LINE_MOST bytes; `;` or `#` begin a comment line, `;` after white space a comment
- * at the end of a line; CRLF and a byte order mark are taken; control characters but the tab are not.
+ * Our part of the grammar: a line is at most INI_LINE_MOST bytes; `;` or `#` begin a comment line, `;` after
+ * white space a comment at the end of a line; CRLF and a byte order mark are taken; control characters but
+ * the tab are not.
  */
 #include "ini.h"
 #include "report.h"
@@ -61,7 +62,8 @@ copy_line(struct reader *reader)
 	}
 	for (size_t i = 0; i < length; i++) {
 		if (((unsigned char)start[i] < ' ' && start[i] != '\t') || start[i] == 0x7f) {
-			refuse(reader, "control character 0x%02x at column %zu", (unsigned char)start[i], i + 1);
+			refuse(reader, "control character 0x%02x at column %zu",
+				(unsigned char)start[i], i + 1);
 			return false;
 		}
 	}
@@ -105,7 +107,8 @@ copy_word(struct reader *reader, char *to, const char *word, const char *what)
 	size_t length = strlen(word);
 
 	if (length > INI_NAME_MOST) {
-		refuse(reader, "the %s of the section is %zu bytes long, the limit is %d", what, length, INI_NAME_MOST);
+		refuse(reader, "the %s of the section is %zu bytes long, the limit is %d",
+			what, length, INI_NAME_MOST);
 		return false;
 	}
 	if (strpbrk(word, BLANKS "[") != NULL) {
@@ -259,7 +262,8 @@ take_line(void *user, const char *section, const char *key, const char *value)
 }
 
 bool
-ini_read(const char *text, size_t length, const char *file, struct report *report, ini_take *take, void *context)
+ini_read(const char *text, size_t length, const char *file, struct report *report, ini_take *take,
+	void *context)
 {
 	struct reader reader = {
 		.at = text,
@@ -272,7 +276,8 @@ ini_read(const char *text, size_t length, const char *file, struct report *repor
 	unsigned errors = report->errors;
 	int result = ini_parse_stream(next_line, &reader, take_line, &reader);
 
-	if (reader.owed != NOTHING || (!reader.stopped && reader.at < reader.end) || (result != 0 && report->errors == errors))
+	if (reader.owed != NOTHING || (!reader.stopped && reader.at < reader.end) ||
+	    (result != 0 && report->errors == errors))
 		refuse(&reader, "inih does not take this line");
 	return !reader.stopped;
 }

@@ -2,10 +2,10 @@
 /*
  * ini: one INI text as headers and entries, each with its line, nothing cut and nothing guessed.
  *
- * inih does the parsing, fed through its stream interface by a reader of ours. Left alone it cuts long lines and names,
- * joins indented lines to the one above, hides empty sections, takes what follows a broken header for the section
- * before, and depends on how it was compiled. The reader refuses what inih would read so, hands it plain
- * `key=value` lines only, and checks that what comes back is what went in.
+ * inih does the parsing, fed through its stream interface by a reader of ours. Left alone it cuts long lines
+ * and names, joins indented lines to the one above, hides empty sections, takes what follows a broken header
+ * for the section before, and depends on how it was compiled. The reader refuses what inih would read so,
+ * hands it plain `key=value` lines only, and checks that what comes back is what went in.
  */
 #ifndef WEIR_SERVER_INI_H
 #define WEIR_SERVER_INI_H
@@ -28,8 +28,8 @@ struct ini_line {
 /* Takes one line; false ends the reading. */
 typedef bool ini_take(void *context, const struct ini_line *);
 
-/* Read a text; what is wrong with it goes to the report, and reading goes on. After a broken header, lines are checked but not
- * handed on up to the next header. False when `take` ended it. */
+/* Read a text; what is wrong with it goes to the report, and reading goes on. After a broken header, lines
+ * are checked but not handed on up to the next header. False when `take` ended it. */
 bool ini_read(const char *text, size_t length, const char *file, struct report *, ini_take *, void *context);
 
 #endif

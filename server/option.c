@@ -2,8 +2,9 @@
 /*
  * option: tables of options against sections of the configuration.
  *
- * The table is walked, not the section: an option finds its lines among the section's entries and marks them used, so what nobody
- * wanted shows in the end. Sections are short and tables too; 100,000 routes times ten modules stay within a second.
+ * The table is walked, not the section: an option finds its lines among the section's entries and marks them
+ * used, so what nobody wanted shows in the end. Sections are short and tables too; 100,000 routes times ten
+ * modules stay within a second.
  */
 #include "option.h"
 #include "option_key.h"
@@ -50,8 +51,8 @@ warn_deprecated(struct weir_build *build, const struct weir_option *option, cons
 }
 
 static void
-parse_single(struct weir_build *build, const struct option_owner *owner, const struct weir_option *option, unsigned kind,
-	struct config_entry *entry, void *to)
+parse_single(struct weir_build *build, const struct option_owner *owner, const struct weir_option *option,
+	unsigned kind, struct config_entry *entry, void *to)
 {
 	struct config_entry *again = entry;
 
@@ -68,8 +69,8 @@ parse_single(struct weir_build *build, const struct option_owner *owner, const s
 }
 
 static void
-parse_list(struct weir_build *build, const struct option_owner *owner, const struct weir_option *option, unsigned kind,
-	struct config_entry *entry, struct weir_list *list)
+parse_list(struct weir_build *build, const struct option_owner *owner, const struct weir_option *option,
+	unsigned kind, struct config_entry *entry, struct weir_list *list)
 {
 	struct config_entry *at;
 	size_t count = 0;
@@ -83,9 +84,10 @@ parse_list(struct weir_build *build, const struct option_owner *owner, const str
 	list->items = item;
 	list->count = count;
 	warn_deprecated(build, option, entry);
-	for (at = entry; at != NULL; at = option_next(at->next, owner, option, kind), item += value_size(option)) {
+	for (at = entry; at != NULL; at = option_next(at->next, owner, option, kind)) {
 		point_at(build, at->file, at->line);
 		value_parse(build, option, at->key, at->value, item);
+		item += value_size(option);
 	}
 }
 
@@ -116,14 +118,17 @@ has_default(const struct option_owner *owner, const struct weir_option *option)
 }
 
 static bool
-is_set(const struct option_owner *owner, const struct weir_option *option, const struct config_section *section, unsigned kind)
+is_set(const struct option_owner *owner, const struct weir_option *option,
+	const struct config_section *section, unsigned kind)
 {
-	return option_may_stand(owner, option, kind) && option_next(section->entries, owner, option, kind) != NULL;
+	return option_may_stand(owner, option, kind) &&
+		option_next(section->entries, owner, option, kind) != NULL;
 }
 
 /* Is the option asked for in this section, given what else is there? */
 static bool
-is_wanted(const struct option_owner *owner, const struct weir_option *option, unsigned kind, bool any, bool any_required)
+is_wanted(const struct option_owner *owner, const struct weir_option *option, unsigned kind, bool any,
+	bool any_required)
 {
 	if (owner->module == NULL)
 		return true;
@@ -133,7 +138,8 @@ is_wanted(const struct option_owner *owner, const struct weir_option *option, un
 }
 
 static void
-check_required(struct weir_build *build, const struct option_owner *owner, const struct config_section *section, bool any)
+check_required(struct weir_build *build, const struct option_owner *owner,
+	const struct config_section *section, bool any)
 {
 	unsigned kind = option_kind(section->kind);
 	bool any_required = false;
@@ -144,16 +150,18 @@ check_required(struct weir_build *build, const struct option_owner *owner, const
 		any_required |= option->required && is_set(owner, option, section, kind);
 	for (option = owner->options; option->name != NULL; option++) {
 		if (!option->required || !option_may_stand(owner, option, kind) ||
-		    !is_wanted(owner, option, kind, any, any_required) || is_set(owner, option, section, kind) ||
-		    has_default(owner, option))
+		    !is_wanted(owner, option, kind, any, any_required) ||
+		    is_set(owner, option, section, kind) || has_default(owner, option))
 			continue;
-		report_error(build->report, section->file, section->line, "[%s%s%s] needs `%s`", section->kind,
-			*section->name != '\0' ? " " : "", section->name, option_key(owner, option, kind, key));
+		report_error(build->report, section->file, section->line, "[%s%s%s] needs `%s`",
+			section->kind, *section->name != '\0' ? " " : "", section->name,
+			option_key(owner, option, kind, key));
 	}
 }
 
 static bool
-parse_section(struct weir_build *build, const struct option_owner *owner, struct config_section *section, char *settings)
+parse_section(struct weir_build *build, const struct option_owner *owner, struct config_section *section,
+	char *settings)
 {
 	unsigned kind = option_kind(section->kind);
 	const struct weir_option *option;
@@ -202,7 +210,8 @@ option_defaults(struct weir_build *build, struct option_owner *owner)
 }
 
 bool
-option_fill(struct weir_build *build, const struct option_owner *owner, struct config_section *section, void *settings)
+option_fill(struct weir_build *build, const struct option_owner *owner, struct config_section *section,
+	void *settings)
 {
 	assert(owner->defaults != NULL || owner->size == 0);
 	if (owner->size > 0)
@@ -224,7 +233,8 @@ concerns(const struct option_owner *owner, const struct config_section *section)
 }
 
 const void *
-option_parse(struct weir_build *build, const struct option_owner *owner, struct config_section *section, bool *own)
+option_parse(struct weir_build *build, const struct option_owner *owner, struct config_section *section,
+	bool *own)
 {
 	void *settings;
 

@@ -2,8 +2,8 @@
 /*
  * option_check: keys that nobody owns, and keys that two own.
  *
- * By now every owner has marked its lines as used. For the rest we look what the operator may have meant: a key that exists
- * but not in this kind of section, a module that is not loaded, a slip of the fingers.
+ * By now every owner has marked its lines as used. For the rest we look what the operator may have meant: a
+ * key that exists but not in this kind of section, a module that is not loaded, a slip of the fingers.
  */
 #include "option_key.h"
 #include "arena.h"
@@ -58,11 +58,13 @@ is_misplaced(const struct search *search, struct arena *arena)
 		owner = &search->owners[i];
 		option = owner->module != NULL ? owner->options : NULL;
 		for (; option != NULL && option->name != NULL; option++) {
-			if (option_may_stand(owner, option, search->kind) || !has_part(owner, search->section, search->kind) ||
+			if (option_may_stand(owner, option, search->kind) ||
+			    !has_part(owner, search->section, search->kind) ||
 			    !option_has_key(owner, option, search->kind, search->entry->key))
 				continue;
 			report_error(search->build->report, search->entry->file, search->entry->line,
-				"`%s` may stand only in %s", search->entry->key, list_places(arena, owner, option));
+				"`%s` may stand only in %s", search->entry->key,
+				list_places(arena, owner, option));
 			return true;
 		}
 	}
@@ -89,18 +91,19 @@ is_of_absent_module(const struct search *search, char name[OPTION_KEY_ROOM])
 static size_t
 count_options(const struct search *search)
 {
+	const struct weir_option *option;
 	size_t count = 0;
 
 	for (size_t i = 0; i < search->count; i++, count++)
-		for (const struct weir_option *o = search->owners[i].options; o != NULL && o->name != NULL; o++)
+		for (option = search->owners[i].options; option != NULL && option->name != NULL; option++)
 			count++;
 	return count;
 }
 
 /* Append the key of one option, if that can stand in the section. */
 static void
-add_key(const struct search *search, struct arena *arena, const struct option_owner *owner, const struct weir_option *option,
-	const char **keys, size_t *count)
+add_key(const struct search *search, struct arena *arena, const struct option_owner *owner,
+	const struct weir_option *option, const char **keys, size_t *count)
 {
 	char text[OPTION_KEY_ROOM];
 	const char *key;
@@ -152,15 +155,19 @@ report_unknown(const struct search *search, struct arena *arena)
 			return;
 		if (nearest != NULL)
 			report_error(report, entry->file, entry->line,
-				"unknown key `%s`, did you mean `%s`? Else load its module: add [module %s]", entry->key, nearest, module);
+				"unknown key `%s`, did you mean `%s`? Else load its module: add [module %s]",
+				entry->key, nearest, module);
 		else
 			report_error(report, entry->file, entry->line,
-				"unknown key `%s`: module `%s` is not loaded, add [module %s]", entry->key, module, module);
+				"unknown key `%s`: module `%s` is not loaded, add [module %s]",
+				entry->key, module, module);
 	} else if (nearest != NULL) {
-		report_error(report, entry->file, entry->line, "unknown key `%s`, did you mean `%s`?", entry->key, nearest);
+		report_error(report, entry->file, entry->line, "unknown key `%s`, did you mean `%s`?",
+			entry->key, nearest);
 	} else {
 		report_error(report, entry->file, entry->line, "unknown key `%s` in [%s%s%s]", entry->key,
-			search->section->kind, *search->section->name != '\0' ? " " : "", search->section->name);
+			search->section->kind, *search->section->name != '\0' ? " " : "",
+			search->section->name);
 	}
 }
 
@@ -172,14 +179,16 @@ is_required(const struct search *search)
 		const struct option_owner *owner = &search->owners[i];
 
 		for (const struct weir_option *o = owner->options; o != NULL && o->name != NULL; o++)
-			if (o->required && (o->bare || owner->module == NULL) && option_may_stand(owner, o, search->kind))
+			if (o->required && (o->bare || owner->module == NULL) &&
+			    option_may_stand(owner, o, search->kind))
 				return true;
 	}
 	return false;
 }
 
 void
-option_check_section(struct weir_build *build, const struct option_owner *owners, size_t count, struct config_section *section)
+option_check_section(struct weir_build *build, const struct option_owner *owners, size_t count,
+	struct config_section *section)
 {
 	struct search search = { build, owners, count, section, NULL, option_kind(section->kind) };
 	struct arena arena;
@@ -190,8 +199,10 @@ option_check_section(struct weir_build *build, const struct option_owner *owners
 		if (count == 0)
 			return;		/* it could not be loaded, which was reported */
 	}
-	if (section->entries == NULL && search.kind != 0 && search.kind != WEIR_IN_MODULE && !is_required(&search))
-		report_error(build->report, section->file, section->line, "[%s %s] is empty", section->kind, section->name);
+	if (section->entries == NULL && search.kind != 0 && search.kind != WEIR_IN_MODULE &&
+	    !is_required(&search))
+		report_error(build->report, section->file, section->line,
+			"[%s %s] is empty", section->kind, section->name);
 	for (struct config_entry *entry = section->entries; entry != NULL; entry = entry->next) {
 		if (entry->used)
 			continue;
@@ -215,8 +226,8 @@ owns_plainly(const struct option_owner *owner, const char *name, unsigned kind)
 }
 
 static void
-check_against(struct weir_build *build, const struct option_owner *owner, const struct option_owner *others, size_t count,
-	const struct weir_option *option, const char *kind)
+check_against(struct weir_build *build, const struct option_owner *owner, const struct option_owner *others,
+	size_t count, const struct weir_option *option, const char *kind)
 {
 	const char *file = owner->section != NULL ? owner->section->file : build->file;
 	unsigned line = owner->section != NULL ? owner->section->line : build->line;
@@ -225,17 +236,20 @@ check_against(struct weir_build *build, const struct option_owner *owner, const 
 		if (&others[i] == owner || !owns_plainly(&others[i], option->name, option_kind(kind)))
 			continue;
 		if (others[i].module == NULL)
-			report_error(build->report, file, line, "module `%s` claims the key `%s` of [%s], which is the core's",
+			report_error(build->report, file, line,
+				"module `%s` claims the key `%s` of [%s], which is the core's",
 				owner->module, option->name, kind);
 		else if (&others[i] < owner)
 			report_error(build->report, file, line,
-				"modules `%s` and `%s` both claim the key `%s` of [%s]: load only one of them",
+				"modules `%s` and `%s` both claim the key `%s` of [%s]: "
+				"load only one of them",
 				others[i].module, owner->module, option->name, kind);
 	}
 }
 
 void
-option_check_owners(struct weir_build *build, const struct option_owner *owners, size_t count, const char *kind)
+option_check_owners(struct weir_build *build, const struct option_owner *owners, size_t count,
+	const char *kind)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct weir_option *option = owners[i].module != NULL ? owners[i].options : NULL;

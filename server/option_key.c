@@ -51,7 +51,8 @@ is_plain(const struct option_owner *owner, const struct weir_option *option, uns
 }
 
 const char *
-option_key(const struct option_owner *owner, const struct weir_option *option, unsigned kind, char to[OPTION_KEY_ROOM])
+option_key(const struct option_owner *owner, const struct weir_option *option, unsigned kind,
+	char to[OPTION_KEY_ROOM])
 {
 	if (is_plain(owner, option, kind))
 		return option->name;
@@ -79,7 +80,8 @@ has_prefix(const char *key, const char *module, const char **rest)
 }
 
 bool
-option_has_key(const struct option_owner *owner, const struct weir_option *option, unsigned kind, const char *key)
+option_has_key(const struct option_owner *owner, const struct weir_option *option, unsigned kind,
+	const char *key)
 {
 	if (is_plain(owner, option, kind))
 		return is_same(key, option->name);
@@ -87,7 +89,8 @@ option_has_key(const struct option_owner *owner, const struct weir_option *optio
 }
 
 struct config_entry *
-option_next(struct config_entry *entry, const struct option_owner *owner, const struct weir_option *option, unsigned kind)
+option_next(struct config_entry *entry, const struct option_owner *owner, const struct weir_option *option,
+	unsigned kind)
 {
 	while (entry != NULL && !option_has_key(owner, option, kind, entry->key))
 		entry = entry->next;

@@ -73,7 +73,8 @@ print_facts(FILE *to, const struct option_owner *owner, const struct weir_option
 	fputc('.', to);
 }
 
-/* "In [module cache]; in [route NAME] as cache.size." Nothing for the core, whose tables belong to one kind. */
+/* "In [module cache]; in [route NAME] as cache.size." Nothing for the core, whose tables belong to one
+ * kind. */
 static void
 print_places(FILE *to, const struct option_owner *owner, const struct weir_option *option)
 {
@@ -91,7 +92,8 @@ print_places(FILE *to, const struct option_owner *owner, const struct weir_optio
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if ((places & option_kind(kinds[i])) == 0)
 			continue;
-		fprintf(to, "%s[%s NAME] as %s", between, kinds[i], option_key(owner, option, option_kind(kinds[i]), key));
+		fprintf(to, "%s[%s NAME] as %s", between, kinds[i],
+			option_key(owner, option, option_kind(kinds[i]), key));
 		between = "; in ";
 	}
 	fputc('.', to);

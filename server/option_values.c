@@ -2,9 +2,9 @@
 /*
  * option_values: the effective values of a section, for `weir -T`.
  *
- * Values are shown as the operator wrote them, found again in the configuration the way the parser found them, so nothing has to
- * be kept for this. Only paths are shown as they are used. The output is a configuration that means
- * the same, but for secrets.
+ * Values are shown as the operator wrote them, found again in the configuration the way the parser found
+ * them, so nothing has to be kept for this. Only paths are shown as they are used. The output is a
+ * configuration that means the same, but for secrets.
  */
 #include "option_key.h"
 #include "config.h"
@@ -32,19 +32,25 @@ print_line(FILE *to, const char *key, const char *folder, const char *value, con
 }
 
 static void
-print_value(FILE *to, const struct weir_option *option, const char *key, const char *folder, const char *value, const char *origin)
+print_value(FILE *to, const struct weir_option *option, const char *key, const char *folder,
+	const char *value, const char *origin)
 {
 	bool hidden = option->secret && *value != '\0';
 
-	print_line(to, key, option->type == WEIR_PATH && !hidden ? folder : NULL, hidden ? "***" : value, origin);
+	if (hidden)
+		print_line(to, key, NULL, "***", origin);
+	else
+		print_line(to, key, option->type == WEIR_PATH ? folder : NULL, value, origin);
 }
 
 /* Where the value comes from: the section, else its module's. *kind says which. */
 static struct config_entry *
-find_source(const struct option_owner *owner, const struct weir_option *option, const struct config_section *section, unsigned *kind)
+find_source(const struct option_owner *owner, const struct weir_option *option,
+	const struct config_section *section, unsigned *kind)
 {
-	struct config_entry *entry = section != NULL ? option_next(section->entries, owner, option, *kind) : NULL;
+	struct config_entry *entry = section != NULL ? section->entries : NULL;
 
+	entry = option_next(entry, owner, option, *kind);
 	if (entry != NULL || owner->section == NULL || !option_may_stand(owner, option, WEIR_IN_MODULE))
 		return entry;
 	*kind = WEIR_IN_MODULE;
@@ -52,8 +58,8 @@ find_source(const struct option_owner *owner, const struct weir_option *option, 
 }
 
 static void
-print_option(FILE *to, const struct option_owner *owner, const struct weir_option *option, const struct config_section *section,
-	const char *folder)
+print_option(FILE *to, const struct option_owner *owner, const struct weir_option *option,
+	const struct config_section *section, const char *folder)
 {
 	unsigned kind = section != NULL ? option_kind(section->kind) : 0, source = kind;
 	struct config_entry *entry = find_source(owner, option, section, &source);
@@ -65,14 +71,16 @@ print_option(FILE *to, const struct option_owner *owner, const struct weir_optio
 		fprintf(to, "; %s is not set\n", key);
 	else if (entry == NULL)
 		print_value(to, option, key, folder, initial, "default");
-	for (; entry != NULL; entry = option->repeat ? option_next(entry->next, owner, option, source) : NULL) {
+	while (entry != NULL) {
 		snprintf(origin, sizeof(origin), "%s:%u", entry->file, entry->line);
 		print_value(to, option, key, folder, entry->value, origin);
+		entry = option->repeat ? option_next(entry->next, owner, option, source) : NULL;
 	}
 }
 
 void
-option_print_values(FILE *to, const struct option_owner *owner, const struct config_section *section, const char *folder)
+option_print_values(FILE *to, const struct option_owner *owner, const struct config_section *section,
+	const char *folder)
 {
 	const struct weir_option *option = owner->options;
 	unsigned kind = section != NULL ? option_kind(section->kind) : 0;

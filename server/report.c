@@ -2,8 +2,8 @@
 /*
  * report: what is wrong with a configuration, all of it.
  *
- * Lines are kept in the order in which they were found. A hopeless input (a binary handed in as weir.ini, say)
- * must not fill memory or the terminal: past KEPT_LINES errors or warnings they are only counted.
+ * Lines are kept in the order in which they were found. A hopeless input (a binary handed in as weir.ini,
+ * say) must not fill memory or the terminal: past KEPT_LINES errors or warnings they are only counted.
  */
 #include "report.h"
 
@@ -32,8 +32,8 @@ report_free(struct report *report)
 	report_init(report);
 }
 
-/* A line with its text, and a copy of the file's name behind that: a failed build may free the configuration before
- * its report is read. */
+/* A line with its text, and a copy of the file's name behind that: a failed build may free the
+ * configuration before its report is read. */
 static struct report_line *
 make_line(const char *file, const char *format, va_list arguments)
 {
@@ -53,7 +53,8 @@ make_line(const char *file, const char *format, va_list arguments)
 }
 
 void
-report_add(struct report *report, bool warning, const char *file, unsigned number, const char *format, va_list arguments)
+report_add(struct report *report, bool warning, const char *file, unsigned number, const char *format,
+	va_list arguments)
 {
 	struct report_line *line;
 
@@ -122,7 +123,8 @@ distance(const char *a, size_t a_length, const char *b, size_t b_length)
 	for (size_t i = 1; i <= a_length; i++) {
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= b_length; j++) {
-			row[j] = least(least(above[j], row[j - 1]) + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
+			row[j] = least(least(above[j], row[j - 1]) + 1,
+				above[j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
 				row[j] = least(row[j], before[j - 2] + 1);
 		}

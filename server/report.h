@@ -29,8 +29,10 @@ void report_init(struct report *);
 void report_free(struct report *);
 
 /* `file` is copied. A line that finds no memory, or one too many to be read by anybody, still counts. */
-void report_error(struct report *, const char *file, unsigned line, const char *format, ...) __attribute__((format(printf, 4, 5)));
-void report_warning(struct report *, const char *file, unsigned line, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void report_error(struct report *, const char *file, unsigned line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void report_warning(struct report *, const char *file, unsigned line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 void report_add(struct report *, bool warning, const char *file, unsigned line, const char *format, va_list);
 
 /* "file:line: error: text" for each, in the order of files and lines as they were found. */

@@ -74,7 +74,8 @@ parse_resolver(struct weir_build *build, const char *text, void *value)
 
 	if (!weir_parse_address(build, text, 53, address, &why))
 		return why;
-	return address->length > 0 && address->host != NULL ? NULL : "a DNS server is named by its IP address";
+	return address->length > 0 && address->host != NULL ?
+		NULL : "a DNS server is named by its IP address";
 }
 
 static const char *
@@ -110,7 +111,8 @@ parse_server_word(struct weir_build *build, const char *word, struct server_line
 		return NULL;
 	}
 	if (strncmp(word, "weight=", 7) == 0)
-		return parse_number(word + 7, 10, WEIGHT_MOST, &line->weight) ? NULL : "the weight is a number from 0 to 65535";
+		return parse_number(word + 7, 10, WEIGHT_MOST, &line->weight) ?
+			NULL : "the weight is a number from 0 to 65535";
 	why = weir_build_printf(build, "`%s` is neither weight=N nor backup", word);
 	return why != NULL ? why : "no memory";
 }
@@ -143,31 +145,40 @@ static const char *const levels[] = { "error", "warning", "notice", "debug", NUL
 #define AT(member) offsetof(struct weir_settings, member)
 
 const struct weir_option weir_options[] = {
-	{ "threads", WEIR_CUSTOM, AT(threads), .initial = "auto", .size = sizeof(int64_t), .parse = parse_threads,
-		.doc = "Event threads; auto takes one for each CPU that this process may use. Needs a new process." },
+	{ "threads", WEIR_CUSTOM, AT(threads), .initial = "auto", .size = sizeof(int64_t),
+		.parse = parse_threads,
+		.doc = "Event threads; auto takes one for each CPU that this process may use. Needs a new "
+		"process." },
 	{ "pin_cpus", WEIR_BOOL, AT(pin_cpus), .initial = "no",
 		.doc = "Bind each event thread to a CPU of its own. Needs a new process." },
 	{ "user", WEIR_TEXT, AT(user),
-		.doc = "The user to become once the addresses are bound, when started as root. Needs a new process." },
-	{ "group", WEIR_TEXT, AT(group), .doc = "The group to become; without it the user's own. Needs a new process." },
+		.doc = "The user to become once the addresses are bound, when started as root. Needs a new "
+		"process." },
+	{ "group", WEIR_TEXT, AT(group),
+		.doc = "The group to become; without it the user's own. Needs a new process." },
 	{ "admin", WEIR_PATH, AT(admin), .initial = "",
-		.doc = "Path of the Unix socket that weirctl speaks to; empty for none. Needs a new process." },
+		.doc = "Path of the Unix socket that weirctl speaks to; empty for none. Needs a new "
+		"process." },
 	{ "state_dir", WEIR_PATH, AT(state_dir), .doc = "Folder for what shall be there after a restart." },
 	{ "module_path", WEIR_PATH, AT(module_path), .repeat = true,
 		.doc = "A folder in which modules are looked for before the built-in one." },
 	{ "order", WEIR_TEXT, AT(order), .repeat = true,
-		.doc = "Names of modules: in every phase their hooks run in this order, whatever the modules say." },
+		.doc = "Names of modules: in every phase their hooks run in this order, whatever the modules "
+		"say." },
 	{ "memory", WEIR_SIZE, AT(memory), .initial = "1G",
-		.doc = "Bound of the memory for connections, requests and bodies on all threads together; 0 for none." },
+		.doc = "Bound of the memory for connections, requests and bodies on all threads together; 0 "
+		"for none." },
 	{ "connections", WEIR_INTEGER, AT(connections), .initial = "16384", .min = 1, .max = 16777216,
 		.doc = "Bound of the client connections on all threads together." },
 	{ "drain_timeout", WEIR_DURATION, AT(drain_timeout), .initial = "30s", .min = 0, .max = DAY,
 		.doc = "How long running requests may take to end after TERM; then they are cut." },
-	{ "error_log", WEIR_CUSTOM, AT(error_log), .initial = "stderr", .size = sizeof(const char *), .parse = parse_log,
+	{ "error_log", WEIR_CUSTOM, AT(error_log), .initial = "stderr", .size = sizeof(const char *),
+		.parse = parse_log,
 		.doc = "Where errors are written: stderr, syslog or a file's path." },
 	{ "log_level", WEIR_CHOICE, AT(log_level), .initial = "notice", .choices = levels,
 		.doc = "The least important kind of line that the error log keeps." },
-	{ "resolver", WEIR_CUSTOM, AT(resolver), .repeat = true, .size = sizeof(struct weir_address), .parse = parse_resolver,
+	{ "resolver", WEIR_CUSTOM, AT(resolver), .repeat = true, .size = sizeof(struct weir_address),
+		.parse = parse_resolver,
 		.doc = "A DNS server, by address; without any, those of /etc/resolv.conf." },
 	{ .name = NULL }
 };
@@ -176,14 +187,17 @@ const struct weir_option weir_options[] = {
 #define AT(member) offsetof(struct listen_settings, member)
 
 const struct weir_option listen_options[] = {
-	{ "address", WEIR_CUSTOM, AT(address), .required = true, .repeat = true, .size = sizeof(struct weir_address),
-		.parse = parse_listen, .doc = "Where clients connect: ADDRESS:PORT, [IPv6]:PORT or unix:/path." },
+	{ "address", WEIR_CUSTOM, AT(address), .required = true, .repeat = true,
+		.size = sizeof(struct weir_address), .parse = parse_listen,
+		.doc = "Where clients connect: ADDRESS:PORT, [IPv6]:PORT or unix:/path." },
 	{ "backlog", WEIR_INTEGER, AT(backlog), .initial = "4096", .min = 1, .max = 1048576,
 		.doc = "Connections that the kernel keeps waiting; it may keep fewer (net.core.somaxconn)." },
-	{ "connections_per_client", WEIR_INTEGER, AT(connections_per_client), .initial = "1024", .max = 16777216,
+	{ "connections_per_client", WEIR_INTEGER, AT(connections_per_client), .initial = "1024",
+		.max = 16777216,
 		.doc = "Bound of the connections from one IP address; 0 for none." },
 	{ "head_size", WEIR_SIZE, AT(head_size), .initial = "16K", .min = KIB, .max = 256 * KIB,
-		.doc = "Bound of a request's head, request line and fields together; beyond it the answer is 431." },
+		.doc = "Bound of a request's head, request line and fields together; beyond it the answer is "
+		"431." },
 	{ "fields", WEIR_INTEGER, AT(fields), .initial = "100", .min = 1, .max = 1000,
 		.doc = "Bound of the number of fields in a request's head; beyond it the answer is 431." },
 	{ "target_length", WEIR_SIZE, AT(target_length), .initial = "8K", .min = 64, .max = 64 * KIB,
@@ -194,7 +208,8 @@ const struct weir_option listen_options[] = {
 		.doc = "How long a connection may be idle between requests." },
 	{ "keepalive_requests", WEIR_INTEGER, AT(keepalive_requests), .initial = "10000",
 		.doc = "Requests after which a connection is closed; 0 for no bound." },
-	{ "socket_mode", WEIR_CUSTOM, AT(socket_mode), .initial = "0660", .size = sizeof(int64_t), .parse = parse_mode,
+	{ "socket_mode", WEIR_CUSTOM, AT(socket_mode), .initial = "0660", .size = sizeof(int64_t),
+		.parse = parse_mode,
 		.doc = "File mode of a Unix socket, in octal." },
 	{ .name = NULL }
 };
@@ -203,17 +218,21 @@ const struct weir_option listen_options[] = {
 #define AT(member) offsetof(struct upstream_settings, member)
 
 const struct weir_option upstream_options[] = {
-	{ "server", WEIR_CUSTOM, AT(server), .required = true, .repeat = true, .size = sizeof(struct server_line),
-		.parse = parse_server, .doc = "An origin: ADDRESS [weight=N] [backup]. The address is HOST:PORT, [IPv6]:PORT or "
+	{ "server", WEIR_CUSTOM, AT(server), .required = true, .repeat = true,
+		.size = sizeof(struct server_line), .parse = parse_server,
+		.doc = "An origin: ADDRESS [weight=N] [backup]. The address is HOST:PORT, [IPv6]:PORT or "
 		"unix:/path; a backup is used when no other server is usable." },
-	{ "host", WEIR_TEXT, AT(host), .doc = "The Host that the origin sees; without it, what the client sent." },
+	{ "host", WEIR_TEXT, AT(host),
+		.doc = "The Host that the origin sees; without it, what the client sent." },
 	{ "bind", WEIR_CUSTOM, AT(bind), .size = sizeof(struct weir_address), .parse = parse_bind,
 		.doc = "The local IP address to connect from." },
 	{ "connect_timeout", WEIR_DURATION, AT(connect_timeout), .initial = "5s", .min = 1, .max = DAY,
 		.doc = "How long connecting may take." },
 	{ "first_byte_timeout", WEIR_DURATION, AT(first_byte_timeout), .initial = "60s", .min = 1, .max = DAY,
-		.doc = "How long the origin may take from the request's end to the first byte of its response." },
-	{ "between_bytes_timeout", WEIR_DURATION, AT(between_bytes_timeout), .initial = "60s", .min = 1, .max = DAY,
+		.doc = "How long the origin may take from the request's end to the first byte of its "
+		"response." },
+	{ "between_bytes_timeout", WEIR_DURATION, AT(between_bytes_timeout), .initial = "60s", .min = 1,
+		.max = DAY,
 		.doc = "How long the origin may pause while it sends a response or takes a request." },
 	{ "keepalive", WEIR_INTEGER, AT(keepalive), .initial = "64", .max = 1048576,
 		.doc = "Idle connections kept for reuse, on each event thread; 0 for none." },
@@ -237,7 +256,8 @@ const struct weir_option route_options[] = {
 	{ "body_size", WEIR_SIZE, AT(body_size), .initial = "100M",
 		.doc = "Bound of a request's body; beyond it the answer is 413. 0 for none." },
 	{ "body_rate", WEIR_SIZE, AT(body_rate), .initial = "240", .max = 1024 * MIB,
-		.doc = "Bytes a second that a client must send or take, on average, while a body moves; 0 for no bound." },
+		.doc = "Bytes a second that a client must send or take, on average, while a body moves; "
+		"0 for no bound." },
 	{ "body_grace", WEIR_DURATION, AT(body_grace), .initial = "10s", .max = DAY,
 		.doc = "How long a body may take before body_rate holds." },
 	{ "total_timeout", WEIR_DURATION, AT(total_timeout), .initial = "0", .max = 30 * (int64_t)DAY,

@@ -2,9 +2,9 @@
 /*
  * value: the text of one option as the C value that its type asks for.
  *
- * One parser a type; each returns NULL, or what is wrong: a fixed text, or one from the build's arena. REPORTED stands for a
- * fault that was reported where it was found. Nothing is rounded, cut or guessed: a number that does not fit
- * and a unit that is not there are errors.
+ * One parser a type; each returns NULL, or what is wrong: a fixed text, or one from the build's arena.
+ * REPORTED stands for a fault that was reported where it was found. Nothing is rounded, cut or guessed: a
+ * number that does not fit and a unit that is not there are errors.
  */
 #include "value.h"
 #include "arena.h"
@@ -25,7 +25,8 @@ struct unit {
 };
 
 static const struct unit size_units[] = {
-	{ "T", INT64_C(1) << 40 }, { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 }, { "", 1 }, { NULL, 0 }
+	{ "T", INT64_C(1) << 40 }, { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 }, { "", 1 },
+	{ NULL, 0 }
 };
 static const struct unit duration_units[] = {
 	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 }
@@ -85,7 +86,8 @@ check_bounds(struct weir_build *build, const struct weir_option *option, int64_t
 	if (max == INT64_MAX)
 		why = arena_printf(&build->generation->arena, "the least is %s", least);
 	else
-		why = arena_printf(&build->generation->arena, "out of range, it goes from %s to %s", least, most);
+		why = arena_printf(&build->generation->arena,
+			"out of range, it goes from %s to %s", least, most);
 	return why != NULL ? why : no_memory(build);
 }
 
@@ -95,7 +97,8 @@ parse_digits(const char *text, int64_t *number, const char **rest)
 {
 	*number = 0;
 	for (; *text >= '0' && *text <= '9'; text++)
-		if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, *text - '0', number))
+		if (__builtin_mul_overflow(*number, 10, number) ||
+		    __builtin_add_overflow(*number, *text - '0', number))
 			return TOO_LARGE;
 	*rest = text;
 	return NULL;
@@ -183,11 +186,13 @@ parse_choice(struct weir_build *build, const struct weir_option *option, const c
 		}
 	}
 	for (i = 0; option->choices[i] != NULL && all != NULL; i++)
-		all = arena_printf(&build->generation->arena, "%s%s%s", all, *all != '\0' ? ", " : "", option->choices[i]);
+		all = arena_printf(&build->generation->arena, "%s%s%s",
+			all, *all != '\0' ? ", " : "", option->choices[i]);
 	if (all == NULL)
 		return no_memory(build);
 	if (nearest != NULL)
-		why = arena_printf(&build->generation->arena, "did you mean `%s`? There are %s", nearest, all);
+		why = arena_printf(&build->generation->arena,
+			"did you mean `%s`? There are %s", nearest, all);
 	else
 		why = arena_printf(&build->generation->arena, "there are %s", all);
 	return why != NULL ? why : no_memory(build);
@@ -239,7 +244,8 @@ static const char *
 parse_template(struct weir_build *build, const struct weir_option *option, const char *text, void *to)
 {
 	(void)option;
-	return (*(const struct weir_template **)to = weir_build_template(build, text)) != NULL ? NULL : REPORTED;
+	return (*(const struct weir_template **)to = weir_build_template(build, text)) != NULL ?
+		NULL : REPORTED;
 }
 
 static const char *
@@ -274,7 +280,8 @@ suggest_upstream(struct weir_build *build, const char *text)
 	nearest = report_nearest(text, names);
 	free(names);
 	if (nearest != NULL)
-		why = arena_printf(&generation->arena, "there is no [upstream %s], did you mean `%s`?", text, nearest);
+		why = arena_printf(&generation->arena,
+			"there is no [upstream %s], did you mean `%s`?", text, nearest);
 	else
 		why = arena_printf(&generation->arena, "there is no [upstream %s]", text);
 	return why != NULL ? why : no_memory(build);
@@ -334,7 +341,8 @@ value_size(const struct weir_option *option)
 }
 
 bool
-value_parse(struct weir_build *build, const struct weir_option *option, const char *key, const char *text, void *to)
+value_parse(struct weir_build *build, const struct weir_option *option, const char *key, const char *text,
+	void *to)
 {
 	const char *why;
 

@@ -10,10 +10,13 @@
 /* Bytes of one value: what a settings struct, or an item of its list, holds. */
 size_t value_size(const struct weir_option *);
 
-/* Parse the text into *to, which is zeroed. False after reporting it, at the build's file and line, as a fault of `key`. */
-bool value_parse(struct weir_build *, const struct weir_option *, const char *key, const char *text, void *to);
+/* Parse the text into *to, which is zeroed. False after reporting it, at the build's file and line, as a
+ * fault of `key`. */
+bool value_parse(struct weir_build *, const struct weir_option *, const char *key, const char *text,
+	void *to);
 
-/* An absolute path: a relative one starts at the configuration's folder; "" stays. NULL without memory (reported). */
+/* An absolute path: a relative one starts at the configuration's folder; "" stays. NULL without memory
+ * (reported). */
 const char *value_path(struct weir_build *, const char *text);
 
 /* "16K", "5s", "10": a number as an operator would write it for an option of this type. */

@@ -2,8 +2,8 @@
 /*
  * config_scenes: what the tests of the configuration share.
  *
- * A scene begins in an empty folder of its own, which is the working directory too, so that messages name files as an
- * operator would; it ends with the folder removed.
+ * A scene begins in an empty folder of its own, which is the working directory too, so that messages name
+ * files as an operator would; it ends with the folder removed.
  */
 #ifndef WEIR_TESTS_CONFIG_SCENES_H
 #define WEIR_TESTS_CONFIG_SCENES_H

@@ -30,7 +30,8 @@ configure(const char *text)
 		if (strcmp(s->kind, "upstream") != 0)
 			continue;
 		known[generation.upstream_count] = &upstreams[generation.upstream_count];
-		upstreams[generation.upstream_count++] = (struct weir_upstream){ .name = s->name, .section = s };
+		upstreams[generation.upstream_count++] =
+			(struct weir_upstream){ .name = s->name, .section = s };
 	}
 	build = (struct weir_build){ .generation = &generation, .report = &scene_report, .file = "weir.ini" };
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for addresses: what an operator may write as an endpoint or a range, what is refused and why, and which
- * client lies in which range.
+ * Scenes for addresses: what an operator may write as an endpoint or a range, what is refused and why, and
+ * which client lies in which range.
  */
 #include "server/address.h"
 #include "server/arena.h"
@@ -248,7 +248,8 @@ bad_ranges_are_refused(void **state)
 		{ "localhost", "it is not an address or a range" },
 		{ "", "it is not an address or a range" },
 		{ "/8", "it is not an address or a range" },
-		{ "1111:2222:3333:4444:5555:6666:7777:8888:9999:0000:1111", "it is not an address or a range" },
+		{ "1111:2222:3333:4444:5555:6666:7777:8888:9999:0000:1111",
+			"it is not an address or a range" },
 	};
 	struct weir_network network;
 	const char *why;

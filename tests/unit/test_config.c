@@ -23,7 +23,8 @@ __wrap_malloc(size_t size)
 	return __real_malloc(size);
 }
 
-/* Read weir.ini and compare: each section as "kind name index file:line", each entry as " key=value file:line". */
+/* Read weir.ini and compare: each section as "kind name index file:line", each entry as " key=value
+ * file:line". */
 static void
 assert_reads(const char *expected)
 {
@@ -33,11 +34,11 @@ assert_reads(const char *expected)
 
 	assert_non_null(config);
 	for (struct config_section *section = config->sections; section != NULL; section = section->next) {
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s %s %u %s:%u\n", section->kind, section->name,
-			section->index, section->file, section->line);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s %s %u %s:%u\n", section->kind,
+			section->name, section->index, section->file, section->line);
 		for (struct config_entry *entry = section->entries; entry != NULL; entry = entry->next)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, " %s=%s %s:%u\n", entry->key, entry->value,
-				entry->file, entry->line);
+			used += (size_t)snprintf(text + used, sizeof(text) - used, " %s=%s %s:%u\n",
+				entry->key, entry->value, entry->file, entry->line);
 	}
 	assert_string_equal(text, expected);
 	config_free(&config);
@@ -199,7 +200,8 @@ unknown_kinds_and_wrong_names_are_refused(void **state)
 	assert_string_equal(said(),
 		"weir.ini:1: error: unknown section kind `rout`, did you mean `route`?\n"
 		"weir.ini:3: error: unknown section kind `Route`, did you mean `route`?\n"
-		"weir.ini:4: error: unknown section kind `http`: there are weir, listen, certificate, module, upstream and route\n"
+		"weir.ini:4: error: unknown section kind `http`: there are weir, listen, certificate, "
+		"module, upstream and route\n"
 		"weir.ini:5: error: `[weir x]`: [weir] has no name\n"
 		"weir.ini:6: error: `[route]` has no name, write `[route NAME]`\n");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for the INI reader: what is taken comes back exact and with its line; all else is refused by name and place.
+ * Scenes for the INI reader: what is taken comes back exact and with its line; all else is refused by name
+ * and place.
  */
 #include "config_scenes.h"
 #include "server/ini.h"
@@ -17,9 +18,11 @@ write_down(void *context, const struct ini_line *line)
 
 	(void)context;
 	if (line->key == NULL)
-		snprintf(read_back + used, sizeof(read_back) - used, "%u [%s|%s]\n", line->line, line->kind, line->name);
+		snprintf(read_back + used, sizeof(read_back) - used, "%u [%s|%s]\n", line->line, line->kind,
+			line->name);
 	else
-		snprintf(read_back + used, sizeof(read_back) - used, "%u %s|%s\n", line->line, line->key, line->value);
+		snprintf(read_back + used, sizeof(read_back) - used, "%u %s|%s\n", line->line, line->key,
+			line->value);
 	return --takes_left > 0;
 }
 
@@ -45,7 +48,8 @@ static void
 sections_and_entries_come_with_their_lines(void **state)
 {
 	(void)state;
-	assert_true(READ("; a comment\n\n[weir]\nthreads = auto\n\n[route admin]\nmatch=example.com/*\n  ; indented comment\n   \nx.y =  z  \n"));
+	assert_true(READ("; a comment\n\n[weir]\nthreads = auto\n\n[route admin]\nmatch=example.com/*\n"
+		"  ; indented comment\n   \nx.y =  z  \n"));
 	assert_string_equal(read_back,
 		"3 [weir|]\n"
 		"4 threads|auto\n"
@@ -68,7 +72,8 @@ static void
 a_value_keeps_what_only_looks_special(void **state)
 {
 	(void)state;
-	READ("[a b]\nurl = http://h:80/?a=b;c=d#e\nquoted = \"x\"\nempty =\ncolon = a : b\nhash = a # b\nutf8 = \xc3\xa4\xff\n");
+	READ("[a b]\nurl = http://h:80/?a=b;c=d#e\nquoted = \"x\"\nempty =\ncolon = a : b\nhash = a # b\n"
+		"utf8 = \xc3\xa4\xff\n");
 	assert_string_equal(read_back,
 		"1 [a|b]\n"
 		"2 url|http://h:80/?a=b;c=d#e\n"
@@ -84,7 +89,8 @@ static void
 comments_end_a_line_after_white_space_only(void **state)
 {
 	(void)state;
-	READ("[a b] ; one\nk = v ; two ; three\nl = v\t; tab\nm = v;w\nn = ; nothing\n#o = p\n;q = r\n[c d] ; [e f]\n");
+	READ("[a b] ; one\nk = v ; two ; three\nl = v\t; tab\nm = v;w\nn = ; nothing\n#o = p\n;q = r\n"
+		"[c d] ; [e f]\n");
 	assert_string_equal(read_back, "1 [a|b]\n2 k|v\n3 l|v\n4 m|v;w\n5 n|\n8 [c|d]\n");
 	assert_string_equal(said(), "");
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for options: a table meets the sections of a configuration, and every way to get one wrong has its message.
+ * Scenes for options: a table meets the sections of a configuration, and every way to get one wrong has its
+ * message.
  *
- * The module here is called `sample` and has an option of every type; most scenes give it a [module sample] and look.
+ * The module here is called `sample` and has an option of every type; most scenes give it a [module sample]
+ * and look.
  */
 #include "option_scenes.h"
 
@@ -54,7 +56,8 @@ static const struct weir_option sample_options[] = {
 	{ "name", WEIR_TEXT, AT(names), .repeat = true, .doc = "Names." },
 	{ "custom", WEIR_CUSTOM, AT(custom), .size = 4, .parse = parse_custom, .doc = "Three letters." },
 	{ "password", WEIR_TEXT, AT(password), .secret = true, .in = WEIR_IN_MODULE, .doc = "A secret." },
-	{ "key", WEIR_CUSTOM, AT(custom), .size = 4, .parse = parse_custom, .secret = true, .doc = "A short secret." },
+	{ "key", WEIR_CUSTOM, AT(custom), .size = 4, .parse = parse_custom, .secret = true,
+		.doc = "A short secret." },
 	{ "old", WEIR_TEXT, AT(old), .deprecated = "`text`", .doc = "What was there before." },
 	{ "page", WEIR_BOOL, AT(page), .bare = true, .in = WEIR_IN_ROUTE, .doc = "A bare key." },
 	{ .name = NULL }
@@ -80,14 +83,16 @@ route(const char *name)
 	return config_find(generation.config, "route", name);
 }
 
-/* --- values -------------------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------------- */
 
 static void
 every_type_fills_its_member(void **state)
 {
 	(void)state;
-	load("[module sample]\ntext = some text\nflag = off\nnumber = 10\nsigned = -5\nsize = 2G\nduration = 250ms\nchoice = blue\n"
-		"field = X-Forwarded-For\npath = /etc/x\ntemplate = ${host}/x\nnetwork = 10.0.0.0/8\naddress = 127.0.0.1:80\n"
+	load("[module sample]\ntext = some text\nflag = off\nnumber = 10\nsigned = -5\nsize = 2G\n"
+		"duration = 250ms\nchoice = blue\n"
+		"field = X-Forwarded-For\npath = /etc/x\ntemplate = ${host}/x\nnetwork = 10.0.0.0/8\n"
+		"address = 127.0.0.1:80\n"
 		"upstream = api\nname = one\nname = two\ncustom = abc\n[upstream web]\n[upstream api]\n");
 	assert_string_equal(said(), "");
 	assert_string_equal(defaults->text, "some text");
@@ -156,7 +161,8 @@ good_values(void **state)
 		snprintf(text, sizeof(text), "[module sample]\n%s\n", good[i].line);
 		load(text);
 		assert_string_equal(said(), "");
-		assert_int_equal(*(const int64_t *)(const void *)((const char *)defaults + good[i].offset), good[i].value);
+		assert_int_equal(*(const int64_t *)(const void *)((const char *)defaults + good[i].offset),
+			good[i].value);
 		unload();
 	}
 }
@@ -246,7 +252,7 @@ all_errors_are_reported_at_once(void **state)
 	assert_int_equal(defaults->names.count, 3);
 }
 
-/* --- sections ------------------------------------------------------------------------------------------------ */
+/* --- sections ------------------------------------------------------------------------------------------- */
 
 static void
 a_route_overrides_what_the_module_section_says(void **state)
@@ -290,7 +296,8 @@ a_duplicate_key_names_the_first_place(void **state)
 	bool own;
 
 	(void)state;
-	load("[module sample]\nnumber = 4\nflag = no\nnumber = 5\nnumber = 6\n[route r]\nsample.flag = no\nsample.flag = no\n");
+	load("[module sample]\nnumber = 4\nflag = no\nnumber = 5\nnumber = 6\n[route r]\nsample.flag = no\n"
+		"sample.flag = no\n");
 	option_parse(&build, &sample, route("r"), &own);
 	assert_string_equal(said(),
 		"weir.ini:4: error: duplicate key `number`, first at weir.ini:2\n"
@@ -323,13 +330,15 @@ static void
 a_module_is_switched_off_for_a_route_or_for_all(void **state)
 {
 	(void)state;
-	load("[module sample]\n[route on]\n[route off]\nsample.enable = no\n[listen l]\nsample.enable = off\n");
+	load("[module sample]\n[route on]\n[route off]\nsample.enable = no\n[listen l]\n"
+		"sample.enable = off\n");
 	assert_true(option_enabled(&build, &sample, route("on")));
 	assert_false(option_enabled(&build, &sample, route("off")));
 	assert_false(option_enabled(&build, &sample, config_find(generation.config, "listen", "l")));
 	unload();
 
-	load("[module sample]\nenable = no\n[route on]\nsample.enable = yes\n[route off]\n[route bad]\nsample.enable = 1\n");
+	load("[module sample]\nenable = no\n[route on]\nsample.enable = yes\n[route off]\n[route bad]\n"
+		"sample.enable = 1\n");
 	assert_true(option_enabled(&build, &sample, route("on")));
 	assert_false(option_enabled(&build, &sample, route("off")));
 	assert_string_equal(said(), "");
@@ -337,7 +346,7 @@ a_module_is_switched_off_for_a_route_or_for_all(void **state)
 	assert_string_equal(said(), "weir.ini:7: error: `sample.enable = 1`: write yes or no\n");
 }
 
-/* --- what is required ---------------------------------------------------------------------------------------- */
+/* --- what is required ----------------------------------------------------------------------------------- */
 
 struct needs {
 	const char *name, *value, *unless, *licence;
@@ -360,7 +369,8 @@ static const struct weir_option only_there_options[] = {
 };
 
 static const struct weir_option bare_options[] = {
-	{ "match", WEIR_TEXT, AT(match), .required = true, .repeat = true, .bare = true, .in = WEIR_IN_ROUTE },
+	{ "match", WEIR_TEXT, AT(match), .required = true, .repeat = true, .bare = true,
+		.in = WEIR_IN_ROUTE },
 	{ "methods", WEIR_TEXT, AT(value), .bare = true, .in = WEIR_IN_ROUTE },
 	{ "table", WEIR_TEXT, AT(name), .in = WEIR_IN_MODULE },
 	{ .name = NULL }
@@ -383,7 +393,8 @@ a_section_that_sets_anything_must_set_what_is_required(void **state)
 	bool any;
 
 	(void)state;
-	configure("[module header]\n[route whole]\nheader.name = a\nheader.value = b\n[route part]\nheader.unless = c\n[route none]\n");
+	configure("[module header]\n[route whole]\nheader.name = a\nheader.value = b\n[route part]\n"
+		"header.unless = c\n[route none]\n");
 	owner = load_owner("header", needs_options);
 	option_parse(&build, &owner, route("whole"), &any);
 	option_parse(&build, &owner, route("none"), &any);
@@ -446,9 +457,10 @@ a_bare_required_key_must_stand_in_every_section_of_its_kind(void **state)
 	assert_string_equal(said(), "weir.ini:5: error: [route b] needs `match`\n");
 }
 
-/* --- unknown keys -------------------------------------------------------------------------------------------- */
+/* --- unknown keys --------------------------------------------------------------------------------------- */
 
-/* Let the core's table of the kind, `sample` and the module `route` look at each section, and report the rest. */
+/* Let the core's table of the kind, `sample` and the module `route` look at each section, and report the
+ * rest. */
 static void
 check_all(const char *text)
 {
@@ -489,13 +501,15 @@ static void
 a_slip_is_answered_with_the_nearest_key(void **state)
 {
 	(void)state;
-	check_all("[weir]\nthread = 1\n[module sample]\nsise = 1K\nenabel = no\n[module route]\n[route r]\nmatch = x\nmethod = GET\n"
+	check_all("[weir]\nthread = 1\n[module sample]\nsise = 1K\nenabel = no\n[module route]\n[route r]\n"
+		"match = x\nmethod = GET\n"
 		"sample.sise = 1\nsampel.size = 1K\nsample.enabled = no\nupstrem = u\nbody_sizes = 1M\n");
 	assert_string_equal(said(),
 		"weir.ini:2: error: unknown key `thread`, did you mean `threads`?\n"
 		"weir.ini:9: error: unknown key `method`, did you mean `methods`?\n"
 		"weir.ini:10: error: unknown key `sample.sise`, did you mean `sample.size`?\n"
-		"weir.ini:11: error: unknown key `sampel.size`, did you mean `sample.size`? Else load its module: add [module sampel]\n"
+		"weir.ini:11: error: unknown key `sampel.size`, did you mean `sample.size`? Else load its "
+		"module: add [module sampel]\n"
 		"weir.ini:12: error: unknown key `sample.enabled`, did you mean `sample.enable`?\n"
 		"weir.ini:13: error: unknown key `upstrem`, did you mean `upstream`?\n"
 		"weir.ini:14: error: unknown key `body_sizes`, did you mean `body_size`?\n"
@@ -507,10 +521,13 @@ static void
 a_key_of_a_module_that_is_not_loaded_says_so(void **state)
 {
 	(void)state;
-	check_all("[module sample]\n[route r]\nmatch = x\nsecurity.token = 1\n[upstream u]\nserver = a:1\nhealth.path = /\n");
+	check_all("[module sample]\n[route r]\nmatch = x\nsecurity.token = 1\n[upstream u]\nserver = a:1\n"
+		"health.path = /\n");
 	assert_string_equal(said(),
-		"weir.ini:7: error: unknown key `health.path`: module `health` is not loaded, add [module health]\n"
-		"weir.ini:4: error: unknown key `security.token`: module `security` is not loaded, add [module security]\n");
+		"weir.ini:7: error: unknown key `health.path`: module `health` is not loaded, add [module "
+		"health]\n"
+		"weir.ini:4: error: unknown key `security.token`: module `security` is not loaded, add "
+		"[module security]\n");
 }
 
 static void
@@ -525,7 +542,8 @@ static void
 a_key_in_the_wrong_kind_of_section_says_where_it_belongs(void **state)
 {
 	(void)state;
-	check_all("[module sample]\npage = yes\n[module route]\nmatch = x\n[route r]\nmatch = x\nsample.password = x\n"
+	check_all("[module sample]\npage = yes\n[module route]\nmatch = x\n[route r]\nmatch = x\n"
+		"sample.password = x\n"
 		"route.table = t\n[listen l]\naddress = 127.0.0.1:80\nsample.size = 1K\nmatch = y\n");
 	assert_string_equal(said(),
 		"weir.ini:7: error: `sample.password` may stand only in [module sample]\n"
@@ -540,7 +558,8 @@ static void
 what_is_near_nothing_is_plainly_unknown(void **state)
 {
 	(void)state;
-	check_all("[weir]\nwhatever_this_is = 1\n[module sample]\nxyzzy = 1\n[route r]\nmatch = x\nfrobnicate = 1\n");
+	check_all("[weir]\nwhatever_this_is = 1\n[module sample]\nxyzzy = 1\n[route r]\nmatch = x\n"
+		"frobnicate = 1\n");
 	assert_string_equal(said(),
 		"weir.ini:2: error: unknown key `whatever_this_is` in [weir]\n"
 		"weir.ini:7: error: unknown key `frobnicate` in [route r]\n"
@@ -551,7 +570,8 @@ static void
 empty_sections_are_errors_where_they_make_no_sense(void **state)
 {
 	(void)state;
-	check_all("[weir]\n[module sample]\n[module route]\n[listen l]\n[upstream u]\n[route r]\n[certificate c]\n");
+	check_all("[weir]\n[module sample]\n[module route]\n[listen l]\n[upstream u]\n[route r]\n"
+		"[certificate c]\n");
 	assert_string_equal(said(),
 		"weir.ini:5: error: [upstream u] needs `server`\n"
 		"weir.ini:6: error: [route r] needs `match`\n"
@@ -576,14 +596,16 @@ a_bare_key_has_one_owner(void **state)
 	owners[2] = load_owner("thief", thief_options);
 	option_check_owners(&build, owners, 3, "route");
 	assert_string_equal(said(),
-		"weir.ini:2: error: modules `route` and `thief` both claim the key `match` of [route]: load only one of them\n"
-		"weir.ini:2: error: module `thief` claims the key `upstream` of [route], which is the core's\n");
+		"weir.ini:2: error: modules `route` and `thief` both claim the key `match` of [route]: load "
+		"only one of them\n"
+		"weir.ini:2: error: module `thief` claims the key `upstream` of [route], which is the "
+		"core's\n");
 	owners[0] = (struct option_owner){ .options = listen_options };
 	option_check_owners(&build, owners, 3, "listen");
 	assert_string_equal(said(), "");
 }
 
-/* --- memory -------------------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------------------- */
 
 static void
 without_memory_the_build_fails_and_says_so(void **state)
@@ -592,7 +614,8 @@ without_memory_the_build_fails_and_says_so(void **state)
 	bool own_settings;
 
 	(void)state;
-	configure("[upstream u]\nserver = 10.0.0.1:80 weight=2\n[module sample]\ntext = abc\nname = a\nname = b\npath = x\n"
+	configure("[upstream u]\nserver = 10.0.0.1:80 weight=2\n[module sample]\ntext = abc\nname = a\n"
+		"name = b\npath = x\n"
 		"address = h:1\nupstream = v\nchoice = x\n[route r]\nsample.text = def\n");
 	sample.section = config_find(generation.config, "module", "sample");
 	for (need = 0; need < 65536; need += 8) {

@@ -18,17 +18,22 @@ static const char *const modes[] = { "strict", "lax", NULL };
 
 static const struct weir_option cache_options[] = {
 	{ "size", WEIR_SIZE, AT(size), .initial = "512M", .min = 1 << 20, .in = WEIR_IN_MODULE,
-		.doc = "How much memory the cache may take on all threads together; when it is full, what was used least recently goes." },
-	{ "lock_timeout", WEIR_DURATION, AT(timeout), .initial = "5s", .max = 3600000, .doc = "How long to wait for another's answer." },
-	{ "match", WEIR_TEXT, AT(match), .required = true, .repeat = true, .bare = true, .in = WEIR_IN_ROUTE, .doc = "A pattern." },
+		.doc = "How much memory the cache may take on all threads together; when it is full, "
+		"what was used least recently goes." },
+	{ "lock_timeout", WEIR_DURATION, AT(timeout), .initial = "5s", .max = 3600000,
+		.doc = "How long to wait for another's answer." },
+	{ "match", WEIR_TEXT, AT(match), .required = true, .repeat = true, .bare = true, .in = WEIR_IN_ROUTE,
+		.doc = "A pattern." },
 	{ "mode", WEIR_CHOICE, AT(choice), .choices = modes, .deprecated = "nothing", .doc = "Its manners." },
 	{ "password", WEIR_TEXT, AT(password), .secret = true, .doc = "A secret." },
 	{ "file", WEIR_PATH, AT(path), .initial = "cache.db", .doc = "A file." },
-	{ "much_too_long_for_a_column", WEIR_TEXT, AT(much_too_long_for_a_column), .doc = "Has a line of its own." },
+	{ "much_too_long_for_a_column", WEIR_TEXT, AT(much_too_long_for_a_column),
+		.doc = "Has a line of its own." },
 	{ .name = NULL }
 };
 
-static struct option_owner cache = { .module = "cache", .options = cache_options, .size = sizeof(struct settings) };
+static struct option_owner cache = { .module = "cache", .options = cache_options,
+	.size = sizeof(struct settings) };
 
 typedef void print_function(FILE *, const struct option_owner *, const char *kind);
 
@@ -164,7 +169,8 @@ the_core_is_documented(void **state)
 		const char *kind;
 		const struct weir_option *options;
 	} tables[] = {
-		{ "weir", weir_options }, { "listen", listen_options }, { "upstream", upstream_options }, { "route", route_options },
+		{ "weir", weir_options }, { "listen", listen_options }, { "upstream", upstream_options },
+		{ "route", route_options },
 	};
 	static print_function *const prints[] = { option_print_doc, option_print_ini };
 
@@ -173,7 +179,8 @@ the_core_is_documented(void **state)
 		struct option_owner core = { .options = tables[i / 2].options };
 		char *text = printed(prints[i % 2], &core, tables[i / 2].kind), *rest = NULL;
 
-		for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+		for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+			line = strtok_r(NULL, "\n", &rest))
 			assert_in_range(strlen(line), 1, 80);
 		free(text);
 		for (const struct weir_option *option = core.options; option->name != NULL; option++)

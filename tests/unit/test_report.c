@@ -66,14 +66,17 @@ a_flood_is_counted_and_not_kept(void **state)
 	report_error(&scene_report, "weir.ini", 5001, "an error among so many warnings");
 	assert_int_equal(scene_report.warnings, 5000);
 	text = said();
-	assert_non_null(strstr(text, "weir.ini:1000: warning: again\nweir.ini:5001: error: an error among so many warnings\n"));
+	assert_non_null(strstr(text, "weir.ini:1000: warning: again\n"
+		"weir.ini:5001: error: an error among so many warnings\n"));
 	assert_non_null(strstr(text, "\nand 4000 more\n"));
 }
 
 static void
 the_nearest_word_is_found(void **state)
 {
-	static const char *const names[] = { "size", "lock_timeout", "keepalive_timeout", "keepalive_requests", "a", NULL };
+	static const char *const names[] = {
+		"size", "lock_timeout", "keepalive_timeout", "keepalive_requests", "a", NULL
+	};
 
 	(void)state;
 	assert_string_equal(report_nearest("sise", names), "size");

@@ -179,8 +179,10 @@ bad_values_of_the_core(void **state)
 		{ &weir_table, "resolver = unix:/run/dns", "a DNS server is named by its IP address" },
 		{ &weir_table, "connections = 0", "out of range, it goes from 1 to 16777216" },
 		{ &weir_table, "log_level = warn", "there are error, warning, notice, debug" },
-		{ &weir_table, "log_level = debgu", "did you mean `debug`? There are error, warning, notice, debug" },
-		{ &listen_table, "address = localhost:80", "a listener is named by IP address and port, or unix:/path" },
+		{ &weir_table, "log_level = debgu",
+			"did you mean `debug`? There are error, warning, notice, debug" },
+		{ &listen_table, "address = localhost:80",
+			"a listener is named by IP address and port, or unix:/path" },
 		{ &listen_table, "address = 127.0.0.1", "the port is missing, write host:port" },
 		{ &listen_table, "head_size = 512", "out of range, it goes from 1K to 256K" },
 		{ &listen_table, "head_timeout = 0", "out of range, it goes from 1ms to 1d" },
@@ -206,7 +208,8 @@ bad_values_of_the_core(void **state)
 		snprintf(text, sizeof(text), "%s%s\n", bad[i].table->head, bad[i].line);
 		configure(text);
 		fill(bad[i].table->options, bad[i].table->kind, settings, sizeof(settings));
-		snprintf(expected, sizeof(expected), "weir.ini:3: error: `%s`: %s\n", bad[i].line, bad[i].why);
+		snprintf(expected, sizeof(expected), "weir.ini:3: error: `%s`: %s\n", bad[i].line,
+			bad[i].why);
 		assert_string_equal(said(), expected);
 		unload();
 	}
