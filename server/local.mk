@@ -5,6 +5,10 @@ noinst_LIBRARIES += libweircore.a
 libweircore_a_SOURCES = \
 	server/address.c \
 	server/address.h \
+	server/admin.c \
+	server/admin.h \
+	server/admin_calls.c \
+	server/admin_calls.h \
 	server/answer.c \
 	server/arena.c \
 	server/arena.h \
@@ -59,8 +63,12 @@ libweircore_a_SOURCES = \
 	server/manual.h \
 	server/message.c \
 	server/message.h \
+	server/metrics.c \
+	server/metrics.h \
 	server/name.c \
 	server/name.h \
+	server/notify.c \
+	server/notify.h \
 	server/object.c \
 	server/object.h \
 	server/offload.c \
@@ -80,8 +88,15 @@ libweircore_a_SOURCES = \
 	server/peer.c \
 	server/pool.c \
 	server/pool.h \
+	server/privilege.c \
+	server/privilege.h \
+	server/process.c \
 	server/process.h \
 	server/relay.c \
+	server/reload.c \
+	server/reload.h \
+	server/reply.c \
+	server/reply.h \
 	server/report.c \
 	server/report.h \
 	server/resolver.c \

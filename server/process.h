@@ -1,13 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process: the main thread's life: start, signals, reload, drain, end.
+ * process: the main thread's life: start, signals, drain, end. Reloading is reload.c's, the admin socket admin.c's.
+ *
+ * The main thread serves no traffic; whatever it does, the event threads go on.
  */
 #ifndef WEIR_SERVER_PROCESS_H
 #define WEIR_SERVER_PROCESS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "listener.h"
+#include "privilege.h"
+#include "report.h"
+#include "settings.h"
+#include "thread.h"
+
+struct admin;
 struct command;
+struct event;
+struct event_base;
+struct generation;
+struct modules;
+struct reload_waiter;
+
+enum { PROCESS_SIGNALS = 5 };
+
+struct process {
+	const struct command *command;
+	struct event_base *base;
+	struct modules *modules;
+	struct privilege privilege;
+	struct weir_settings start;		/* copies of what holds until the process ends: reload.c compares */
+	struct sockets sockets;
+	struct threads threads;
+	struct generation *current;		/* the one published last */
+	struct generation **living;		/* that one, and those that threads still hold */
+	unsigned living_count;
+	struct admin *admin;			/* NULL: no socket is configured */
+	struct event *signals[PROCESS_SIGNALS], *tick, *drain_timer;
+	int64_t started;			/* weir_now */
+	bool ready;				/* every thread has taken the first generation */
+	bool stopping, failed;
+
+	struct {
+		struct event *begin;		/* activated for each request: many at once become one */
+		struct reload_waiter *waiters;	/* who wants to know how it ended */
+		struct reload_waiter *asked;	/* since the one under way began */
+		struct report report;		/* of the one under way */
+		bool publishing, again;
+		int64_t began;			/* microseconds of the monotonic clock */
+		uint64_t done, failed;		/* counted */
+	} reload;
+};
 
 /* Serve until told to stop; the exit code of the process. */
 int process_run(const struct command *);
+
+/* Drain and end; at once when it is draining already. */
+void process_stop(struct process *);
+
+/* Keep account of a generation that threads hold. False without memory. */
+bool process_add_generation(struct process *, struct generation *);
 
 #endif
