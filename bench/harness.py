@@ -188,7 +188,8 @@ class Peer:
                 client.close()
             time.sleep(0.02)
         with open(self.errors) as f:
-            raise Failed(f"{self.name} does not answer: {f.read().strip()[-600:] or 'no message'}")
+            said = " / ".join(f.read().split("\n"))[:400].strip(" /")
+        raise Failed(f"{self.name} does not answer: {said or 'no message'}")
 
     def pids(self):
         return process_tree(self.process.pid)

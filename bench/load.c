@@ -6,7 +6,8 @@
  * answered. It first opens and warms the connections, prints "ready" and waits for a line on stdin, so that
  * what the caller samples before and after is the steady state alone. Then it runs and prints a line of JSON.
  *
- *     --close     a new connection for each request ("Connection: close")
+ *     --close     a new connection for each request, closed when the answer is there; the request does not say
+ *                 so in Connection, as a proxy that passes that on would end its upstream connection too
  *     --idle      one request on each connection, one after the other; after the line on stdin it says how
  *                 many of the connections are still open
  *
@@ -131,7 +132,7 @@ build_request(void)
 	if (opt.body > 0)
 		request_len += (size_t)sprintf(request + request_len, "Content-Length: %llu\r\n",
 		    (unsigned long long)opt.body);
-	request_len += (size_t)sprintf(request + request_len, opt.close ? "Connection: close\r\n\r\n" : "\r\n");
+	request_len += (size_t)sprintf(request + request_len, "\r\n");
 	body = calloc(1, opt.body + 1);
 	if (body == NULL)
 		die("calloc");
