@@ -2,8 +2,9 @@
 /*
  * report: what is wrong with a configuration, all of it.
  *
- * Lines are kept in the order in which they were found. A hopeless input (a binary handed in as weir.ini,
- * say) must not fill memory or the terminal: past KEPT_LINES errors or warnings they are only counted.
+ * Lines are kept in the order in which they were found, and printed in that of their places. A hopeless input
+ * (a binary handed in as weir.ini, say) must not fill memory or the terminal: past KEPT_LINES errors or
+ * warnings they are only counted.
  */
 #include "report.h"
 
@@ -89,20 +90,54 @@ report_warning(struct report *report, const char *file, unsigned line, const cha
 	va_end(arguments);
 }
 
+static void
+print_line(const struct report_line *line, FILE *to)
+{
+	if (line->file != NULL && line->line != 0)
+		fprintf(to, "%s:%u: ", line->file, line->line);
+	else if (line->file != NULL)
+		fprintf(to, "%s: ", line->file);
+	fprintf(to, "%s: %s\n", line->warning ? "warning" : "error", line->text);
+}
+
+static bool
+is_same_file(const struct report_line *a, const struct report_line *b)
+{
+	return a->file == b->file || (a->file != NULL && b->file != NULL && strcmp(a->file, b->file) == 0);
+}
+
+/* Where a line goes among those sorted so far: behind all of its file that do not lie below it. */
+static size_t
+find_place(const struct report_line *const *sorted, size_t count, const struct report_line *line)
+{
+	size_t place = count;
+
+	while (place > 0 && !is_same_file(sorted[place - 1], line))
+		place--;
+	if (place == 0)
+		return count;
+	while (place > 0 && is_same_file(sorted[place - 1], line) && sorted[place - 1]->line > line->line)
+		place--;
+	return place;
+}
+
+/* The passes of a build find errors here and there; an operator goes through a file from its top. */
 void
 report_print(const struct report *report, FILE *to)
 {
-	unsigned shown = 0;
+	const struct report_line *sorted[2 * KEPT_LINES];
+	size_t count = 0, place;
 
-	for (const struct report_line *line = report->first; line != NULL; line = line->next, shown++) {
-		if (line->file != NULL && line->line != 0)
-			fprintf(to, "%s:%u: ", line->file, line->line);
-		else if (line->file != NULL)
-			fprintf(to, "%s: ", line->file);
-		fprintf(to, "%s: %s\n", line->warning ? "warning" : "error", line->text);
+	for (const struct report_line *line = report->first; line != NULL; line = line->next) {
+		place = find_place(sorted, count, line);
+		memmove(&sorted[place + 1], &sorted[place], (count - place) * sizeof(sorted[0]));
+		sorted[place] = line;
+		count++;
 	}
-	if (shown < report->errors + report->warnings)
-		fprintf(to, "and %u more\n", report->errors + report->warnings - shown);
+	for (size_t i = 0; i < count; i++)
+		print_line(sorted[i], to);
+	if (count < report->errors + report->warnings)
+		fprintf(to, "and %zu more\n", report->errors + report->warnings - count);
 }
 
 static unsigned

@@ -35,7 +35,7 @@ void report_warning(struct report *, const char *file, unsigned line, const char
 	__attribute__((format(printf, 4, 5)));
 void report_add(struct report *, bool warning, const char *file, unsigned line, const char *format, va_list);
 
-/* "file:line: error: text" for each, in the order of files and lines as they were found. */
+/* "file:line: error: text" for each: files in the order in which they came up, each from its top. */
 void report_print(const struct report *, FILE *);
 
 /* The nearest of `names` (ends with NULL) to a misspelt word, by edit distance; NULL when none is near. */

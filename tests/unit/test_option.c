@@ -506,15 +506,15 @@ a_slip_is_answered_with_the_nearest_key(void **state)
 		"sample.sise = 1\nsampel.size = 1K\nsample.enabled = no\nupstrem = u\nbody_sizes = 1M\n");
 	assert_string_equal(said(),
 		"weir.ini:2: error: unknown key `thread`, did you mean `threads`?\n"
+		"weir.ini:4: error: unknown key `sise`, did you mean `size`?\n"
+		"weir.ini:5: error: unknown key `enabel`, did you mean `enable`?\n"
 		"weir.ini:9: error: unknown key `method`, did you mean `methods`?\n"
 		"weir.ini:10: error: unknown key `sample.sise`, did you mean `sample.size`?\n"
 		"weir.ini:11: error: unknown key `sampel.size`, did you mean `sample.size`? Else load its "
 		"module: add [module sampel]\n"
 		"weir.ini:12: error: unknown key `sample.enabled`, did you mean `sample.enable`?\n"
 		"weir.ini:13: error: unknown key `upstrem`, did you mean `upstream`?\n"
-		"weir.ini:14: error: unknown key `body_sizes`, did you mean `body_size`?\n"
-		"weir.ini:4: error: unknown key `sise`, did you mean `size`?\n"
-		"weir.ini:5: error: unknown key `enabel`, did you mean `enable`?\n");
+		"weir.ini:14: error: unknown key `body_sizes`, did you mean `body_size`?\n");
 }
 
 static void
@@ -524,10 +524,10 @@ a_key_of_a_module_that_is_not_loaded_says_so(void **state)
 	check_all("[module sample]\n[route r]\nmatch = x\nsecurity.token = 1\n[upstream u]\nserver = a:1\n"
 		"health.path = /\n");
 	assert_string_equal(said(),
-		"weir.ini:7: error: unknown key `health.path`: module `health` is not loaded, add [module "
-		"health]\n"
 		"weir.ini:4: error: unknown key `security.token`: module `security` is not loaded, add "
-		"[module security]\n");
+		"[module security]\n"
+		"weir.ini:7: error: unknown key `health.path`: module `health` is not loaded, add [module "
+		"health]\n");
 }
 
 static void
@@ -546,12 +546,12 @@ a_key_in_the_wrong_kind_of_section_says_where_it_belongs(void **state)
 		"sample.password = x\n"
 		"route.table = t\n[listen l]\naddress = 127.0.0.1:80\nsample.size = 1K\nmatch = y\n");
 	assert_string_equal(said(),
+		"weir.ini:2: error: `page` may stand only in [route NAME]\n"
+		"weir.ini:4: error: `match` may stand only in [route NAME]\n"
 		"weir.ini:7: error: `sample.password` may stand only in [module sample]\n"
 		"weir.ini:8: error: `route.table` may stand only in [module route]\n"
 		"weir.ini:11: error: `sample.size` may stand only in [module sample] or [route NAME]\n"
-		"weir.ini:12: error: `match` may stand only in [route NAME]\n"
-		"weir.ini:2: error: `page` may stand only in [route NAME]\n"
-		"weir.ini:4: error: `match` may stand only in [route NAME]\n");
+		"weir.ini:12: error: `match` may stand only in [route NAME]\n");
 }
 
 static void
@@ -562,8 +562,8 @@ what_is_near_nothing_is_plainly_unknown(void **state)
 		"frobnicate = 1\n");
 	assert_string_equal(said(),
 		"weir.ini:2: error: unknown key `whatever_this_is` in [weir]\n"
-		"weir.ini:7: error: unknown key `frobnicate` in [route r]\n"
-		"weir.ini:4: error: unknown key `xyzzy` in [module sample]\n");
+		"weir.ini:4: error: unknown key `xyzzy` in [module sample]\n"
+		"weir.ini:7: error: unknown key `frobnicate` in [route r]\n");
 }
 
 static void
@@ -573,9 +573,9 @@ empty_sections_are_errors_where_they_make_no_sense(void **state)
 	check_all("[weir]\n[module sample]\n[module route]\n[listen l]\n[upstream u]\n[route r]\n"
 		"[certificate c]\n");
 	assert_string_equal(said(),
+		"weir.ini:4: error: [listen l] needs `address`\n"
 		"weir.ini:5: error: [upstream u] needs `server`\n"
 		"weir.ini:6: error: [route r] needs `match`\n"
-		"weir.ini:4: error: [listen l] needs `address`\n"
 		"weir.ini:7: error: [certificate c] is empty\n");
 }
 

@@ -33,6 +33,27 @@ lines_are_shown_with_their_place_in_order(void **state)
 }
 
 static void
+a_file_is_gone_through_from_its_top(void **state)
+{
+	(void)state;
+	report_error(&scene_report, "weir.ini", 7, "b");
+	report_error(&scene_report, "conf.d/a.ini", 9, "x");
+	report_error(&scene_report, NULL, 0, "n");
+	report_error(&scene_report, "weir.ini", 3, "a");
+	report_error(&scene_report, "weir.ini", 7, "c");
+	report_error(&scene_report, "conf.d/a.ini", 0, "w");
+	report_error(&scene_report, "weir.ini", 9, "d");
+	assert_string_equal(said(),
+		"weir.ini:3: error: a\n"
+		"weir.ini:7: error: b\n"
+		"weir.ini:7: error: c\n"
+		"weir.ini:9: error: d\n"
+		"conf.d/a.ini: error: w\n"
+		"conf.d/a.ini:9: error: x\n"
+		"error: n\n");
+}
+
+static void
 a_file_name_may_die_before_the_report(void **state)
 {
 	char *file = strdup("gone.ini");
@@ -107,6 +128,7 @@ main(void)
 {
 	const struct CMUnitTest scenes[] = {
 		SCENE(lines_are_shown_with_their_place_in_order),
+		SCENE(a_file_is_gone_through_from_its_top),
 		SCENE(a_file_name_may_die_before_the_report),
 		SCENE(a_line_without_memory_still_counts),
 		SCENE(a_flood_is_counted_and_not_kept),
