@@ -206,16 +206,16 @@ raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* A client and its upstream connection take a descriptor each. */
+/* A client takes a descriptor, and its upstream connection another one, while it is served. */
 static void
 check_limits(const struct generation *g, struct report *report)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY
-			&& (uint64_t)limit.rlim_cur / 2 < (uint64_t)g->settings.connections)
-		report_warning(report, g->path, 0, "`connections = %" PRId64 "` may need twice as many file descriptors, and this "
-			"process may have %" PRIu64 "; raise the limit (LimitNOFILE= in systemd, ulimit -n) or lower `connections`",
+			&& (int64_t)limit.rlim_cur < g->settings.connections)
+		report_warning(report, g->path, 0, "`connections = %" PRId64 "` cannot be reached: this process may have %" PRIu64
+			" file descriptors; raise the limit (LimitNOFILE= in systemd, ulimit -n) or lower `connections`",
 			g->settings.connections, (uint64_t)limit.rlim_cur);
 }
 
