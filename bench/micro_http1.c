@@ -2,9 +2,9 @@
 /*
  * micro_http1: nanoseconds a call of the HTTP/1.1 parsers and writers, alone on one core.
  *
- * The head is copied afresh before each parse, because parsing changes it, and the arena begins in room of its
- * own, as that of a request does; both are part of the figure. Each row is the best of several rounds: what the
- * machine's other work adds is not ours.
+ * The head is copied afresh before each parse, because parsing changes it, and the arena begins in room of
+ * its own, as that of a request does; both are part of the figure. Each row is the best of several rounds:
+ * what the machine's other work adds is not ours.
  */
 #include "server/arena.h"
 #include "server/http1.h"

@@ -2,9 +2,9 @@
 /*
  * http1_fuzz: what the fuzz targets of HTTP/1.1 share.
  *
- * An input begins with two bytes of knobs (where the network cuts, which limits hold); the rest is what a peer sent.
- * A target does not only wait for a crash: it parses, writes what was understood, parses that, and stops
- * when the two do not mean the same.
+ * An input begins with two bytes of knobs (where the network cuts, which limits hold); the rest is what a
+ * peer sent. A target does not only wait for a crash: it parses, writes what was understood, parses that, and
+ * stops when the two do not mean the same.
  */
 #ifndef WEIR_FUZZ_HTTP1_FUZZ_H
 #define WEIR_FUZZ_HTTP1_FUZZ_H
@@ -69,7 +69,8 @@ check_fields(const struct fields *fields)
 	for (unsigned i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->list[i];
 
-		must(strlen(field->name) == field->name_length && strlen(field->value) == field->value_length);
+		must(strlen(field->name) == field->name_length);
+		must(strlen(field->value) == field->value_length);
 		must(text_is_token(field->name, field->name_length));
 		must(text_is_field_value(field->value, field->value_length));
 		must(field->id == field_identify(field->name, field->name_length));

@@ -36,7 +36,10 @@ void arena_init_with(struct arena *, struct slab *, size_t limit, void *room, si
 /* Free all that the arena gave out; it can be used again afterwards (without the room that it began with). */
 void arena_free(struct arena *);
 
-/* Uninitialised memory, aligned for any type, never NULL for size 0; NULL when there is none or the limit is reached. */
+/*
+ * Uninitialised memory, aligned for any type, never NULL for size 0; NULL when there is none or the limit is
+ * reached.
+ */
 void *arena_alloc(struct arena *, size_t size) __attribute__((malloc, warn_unused_result));
 
 /* The same, zeroed; and zeroed room for count items of size, NULL too when the product overflows. */
@@ -45,7 +48,8 @@ void *arena_array(struct arena *, size_t count, size_t size) __attribute__((mall
 
 /* Copies that end in NUL; NULL without memory. */
 char *arena_copy(struct arena *, const char *text, size_t length) __attribute__((warn_unused_result));
-char *arena_printf(struct arena *, const char *format, ...) __attribute__((format(printf, 2, 3), warn_unused_result));
+char *arena_printf(struct arena *, const char *format, ...)
+	__attribute__((format(printf, 2, 3), warn_unused_result));
 char *arena_vprintf(struct arena *, const char *format, va_list) __attribute__((warn_unused_result));
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * http1_chunked: the chunked coding (RFC 9112, 7.1), taken off.
  *
- * A machine of states steps over the few bytes around each chunk; the chunks themselves are skipped whole. Only a
- * trailer section that is more than its empty line is copied, into the arena, to be parsed when it is whole.
+ * A machine of states steps over the few bytes around each chunk; the chunks themselves are skipped whole.
+ * Only a trailer section that is more than its empty line is copied, into the arena, to be parsed when it is
+ * whole.
  */
 #include "arena.h"
 #include "http1_section.h"
@@ -142,7 +143,10 @@ reserve(struct http1_chunked *c, size_t size, struct arena *arena)
 	return true;
 }
 
-/* Copy [data, data + length), which goes no further than one line, behind the trailers so far. Says what is wrong. */
+/*
+ * Copy [data, data + length), which goes no further than one line, behind the trailers so far. Says what is
+ * wrong.
+ */
 static const char *
 add_to_trailer(struct http1_chunked *c, const char *data, size_t length, const struct http1_limits *limits,
 	struct arena *arena)
@@ -168,9 +172,10 @@ add_to_trailer(struct http1_chunked *c, const char *data, size_t length, const s
 
 /* Fields that must be known before the body is, or that say where the message goes and on whose behalf. */
 static const char *const forbidden[] = {
-	"age", "authorization", "cache-control", "content-encoding", "content-range", "content-type", "cookie",
-	"expires", "forwarded", "if-", "location", "max-forwards", "origin", "pragma", "range", "retry-after",
-	"set-cookie", "vary", "via", "warning", "www-authenticate", "x-forwarded-", "x-real-ip",
+	"age", "authorization", "cache-control", "content-encoding", "content-range", "content-type",
+	"cookie", "expires", "forwarded", "if-", "location", "max-forwards", "origin", "pragma", "range",
+	"retry-after", "set-cookie", "vary", "via", "warning", "www-authenticate", "x-forwarded-",
+	"x-real-ip",
 };
 
 static const char *

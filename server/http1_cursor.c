@@ -88,7 +88,8 @@ const char *
 http1_find_control(const char *at, const char *end)
 {
 #ifdef SSE2
-	const __m128i last_control = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), delete = _mm_set1_epi8(0x7f);
+	const __m128i last_control = _mm_set1_epi8(0x1f), delete = _mm_set1_epi8(0x7f);
+	const __m128i tab = _mm_set1_epi8('\t');
 
 	for (; end - at >= 16; at += 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
@@ -109,17 +110,18 @@ http1_find_control(const char *at, const char *end)
 bool
 http1_read_version(struct http1_cursor *c, uint8_t *minor)
 {
+	const unsigned char *at = (const unsigned char *)c->at;
 	size_t left = (size_t)(c->end - c->at);
 
-	if (memcmp(c->at, "HTTP/", left < 5 ? left : 5) != 0)
+	if (memcmp(at, "HTTP/", left < 5 ? left : 5) != 0)
 		return http1_refuse(c, 400, "malformed version");
 	if (left < 8)
 		return http1_starve(c);
-	if (!text_is_digit((unsigned char)c->at[5]) || c->at[6] != '.' || !text_is_digit((unsigned char)c->at[7]))
+	if (!text_is_digit(at[5]) || at[6] != '.' || !text_is_digit(at[7]))
 		return http1_refuse(c, 400, "malformed version");
-	if (c->at[5] != '1')
+	if (at[5] != '1')
 		return http1_refuse(c, 505, "not HTTP/1");
-	*minor = c->at[7] != '0';
+	*minor = at[7] != '0';
 	c->at += 8;
 	return true;
 }

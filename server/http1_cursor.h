@@ -22,8 +22,8 @@ struct http1_cursor {
 void http1_begin(struct http1_cursor *, const char *head, size_t length, const struct http1_limits *);
 
 /*
- * Is there reason to parse, when a call that was given `seen` bytes found the head unfinished? Looks at new bytes
- * only. Also true once when the bytes pass start_line, the most that a start line may take.
+ * Is there reason to parse, when a call that was given `seen` bytes found the head unfinished? Looks at new
+ * bytes only. Also true once when the bytes pass start_line, the most that a start line may take.
  */
 bool http1_may_be_whole(struct http1_cursor *, size_t length, size_t seen, size_t start_line);
 

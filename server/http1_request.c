@@ -14,7 +14,9 @@
 
 #define METHOD_MOST 32
 
-/* A request line is no longer than its target and this: method, spaces, version, CRLF, an empty line before. */
+/*
+ * A request line is no longer than its target and this: method, spaces, version, CRLF, an empty line before.
+ */
 #define LINE_REST (METHOD_MOST + 16)
 
 /* What the request line and Host say, before it is known that all is good. */
@@ -43,7 +45,7 @@ static bool
 read_method(struct http1_cursor *c, struct asked *asked)
 {
 	asked->method = c->at;
-	while (c->at < c->end && text_is((unsigned char)*c->at, TEXT_TOKEN) && c->at - asked->method <= METHOD_MOST)
+	while (c->at < c->end && text_is((unsigned char)*c->at, TEXT_TOKEN))
 		c->at++;
 	asked->method_length = (size_t)(c->at - asked->method);
 	if (asked->method_length > METHOD_MOST)
@@ -75,12 +77,14 @@ read_request_line(struct http1_cursor *c, struct request *r, struct asked *asked
 {
 	if (c->at < c->end && *c->at == '\r' && !http1_take_crlf(c))
 		return false;
-	return read_method(c, asked) && read_target(c, asked) && http1_read_version(c, &r->minor) && http1_take_crlf(c);
+	return read_method(c, asked) && read_target(c, asked) && http1_read_version(c, &r->minor) &&
+		http1_take_crlf(c);
 }
 
 /* Host, into asked->authority; a 1.0 request may have none. */
 static bool
-read_host(struct http1_cursor *c, const struct request *r, const struct http1_section *section, struct asked *asked)
+read_host(struct http1_cursor *c, const struct request *r, const struct http1_section *section,
+	struct asked *asked)
 {
 	const char *wrong;
 
@@ -126,8 +130,8 @@ read_path(struct http1_cursor *c, struct request *r, struct asked *asked, const 
 }
 
 /*
- * The target's own authority takes the place of Host's, with which it must agree. Without a default (CONNECT, whose
- * target always has a port) a Host that has no port leaves it open.
+ * The target's own authority takes the place of Host's, with which it must agree. Without a default (CONNECT,
+ * whose target always has a port) a Host that has no port leaves it open.
  */
 static bool
 take_authority(struct http1_cursor *c, struct asked *asked, const char *text, size_t length, int default_port)
@@ -288,8 +292,8 @@ read_request(struct http1_cursor *c, struct request *r, struct arena *arena)
 }
 
 int
-http1_parse_request(struct request *r, char *head, size_t length, size_t seen, const struct http1_limits *limits,
-	struct arena *arena, const char **why)
+http1_parse_request(struct request *r, char *head, size_t length, size_t seen,
+	const struct http1_limits *limits, struct arena *arena, const char **why)
 {
 	struct http1_cursor c;
 

@@ -20,9 +20,11 @@ read_status(struct http1_cursor *c, struct response *r, struct status_line *line
 {
 	const char *at = c->at;
 
+	if (at < c->end && *at != ' ')
+		return http1_refuse(c, 400, "malformed status line");
 	if (c->end - at < 5)
-		return c->end - at > 0 && *at != ' ' ? http1_refuse(c, 400, "malformed status line") : http1_starve(c);
-	if (at[0] != ' ' || at[1] < '1' || at[1] > '5' || !text_is_digit((unsigned char)at[2]) ||
+		return http1_starve(c);
+	if (at[1] < '1' || at[1] > '5' || !text_is_digit((unsigned char)at[2]) ||
 	    !text_is_digit((unsigned char)at[3]))
 		return http1_refuse(c, 400, "malformed status code");
 	r->status = 100 * (at[1] - '0') + 10 * (at[2] - '0') + (at[3] - '0');
@@ -43,7 +45,8 @@ is_bodiless(const struct response *r, enum method method)
 }
 
 static bool
-understand_framing(struct http1_cursor *c, struct response *r, enum method method, const struct http1_section *section)
+understand_framing(struct http1_cursor *c, struct response *r, enum method method,
+	const struct http1_section *section)
 {
 	enum framing declared;
 	bool announced;

@@ -19,7 +19,8 @@ static bool
 refuse_name(struct http1_cursor *c, const char *name)
 {
 	if (is_blank(*c->at))
-		return http1_refuse(c, 400, c->at == name ? "folded line (obs-fold)" : "white space before a colon");
+		return http1_refuse(c, 400, c->at == name ? "folded line (obs-fold)" :
+			"white space before a colon");
 	if (*c->at == ':')
 		return http1_refuse(c, 400, "empty field name");
 	if (*c->at == '\n')
@@ -113,7 +114,8 @@ bool
 http1_read_framing(struct http1_cursor *c, const struct fields *fields, const struct http1_section *section,
 	int minor, enum framing *framing, uint64_t *length)
 {
-	unsigned lengths = section->count[FIELD_CONTENT_LENGTH], codings = section->count[FIELD_TRANSFER_ENCODING];
+	unsigned lengths = section->count[FIELD_CONTENT_LENGTH];
+	unsigned codings = section->count[FIELD_TRANSFER_ENCODING];
 	const struct field *coding;
 
 	*framing = FRAMING_NONE;

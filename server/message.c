@@ -139,7 +139,8 @@ fields_append(struct fields *fields)
 }
 
 bool
-fields_add(struct fields *fields, const char *name, size_t name_length, const char *value, size_t value_length)
+fields_add(struct fields *fields, const char *name, size_t name_length, const char *value,
+	size_t value_length)
 {
 	struct field *field;
 
@@ -168,7 +169,8 @@ remove_from(struct fields *fields, unsigned at, const char *name, size_t length,
 }
 
 bool
-fields_set(struct fields *fields, const char *name, size_t name_length, const char *value, size_t value_length)
+fields_set(struct fields *fields, const char *name, size_t name_length, const char *value,
+	size_t value_length)
 {
 	unsigned after = 0;
 	struct field *field = fields_find(fields, name, name_length, &after);
@@ -199,16 +201,17 @@ fields_remove_id(struct fields *fields, enum field_id id)
 
 /* Fields that are meant for the other end: nobody on the way may have them taken away. */
 static const char *const end_to_end[] = {
-	"authorization", "cache-control", "content-", "cookie", "date", "expect", "forwarded", "host", "location",
-	"origin", "range", "set-cookie", "vary", "via", "www-authenticate", "x-forwarded-", "x-real-ip",
+	"authorization", "cache-control", "content-", "cookie", "date", "expect", "forwarded", "host",
+	"location", "origin", "range", "set-cookie", "vary", "via", "www-authenticate",
+	"x-forwarded-", "x-real-ip",
 };
 
 /* What goes whether nominated or not, one bit an id. */
 static unsigned
 hop_by_hop_ids(bool request)
 {
-	return 1u << FIELD_CONNECTION | 1u << FIELD_KEEP_ALIVE | 1u << FIELD_PROXY_CONNECTION | 1u << FIELD_TE |
-		1u << FIELD_TRANSFER_ENCODING | 1u << FIELD_UPGRADE |
+	return 1u << FIELD_CONNECTION | 1u << FIELD_KEEP_ALIVE | 1u << FIELD_PROXY_CONNECTION |
+		1u << FIELD_TE | 1u << FIELD_TRANSFER_ENCODING | 1u << FIELD_UPGRADE |
 		1u << (request ? FIELD_PROXY_AUTHORIZATION : FIELD_PROXY_AUTHENTICATE);
 }
 
@@ -220,7 +223,9 @@ struct nominations {
 	unsigned count;
 };
 
-/* Note what one Connection field nominates beyond what goes anyway. Returns what is wrong with it, or NULL. */
+/*
+ * Note what one Connection field nominates beyond what goes anyway. Returns what is wrong with it, or NULL.
+ */
 static const char *
 nominate(struct nominations *nominated, const struct field *connection, unsigned gone)
 {
@@ -230,7 +235,9 @@ nominate(struct nominations *nominated, const struct field *connection, unsigned
 	while (text_next_member(&at, end, &name, &length)) {
 		enum field_id id = field_identify(name, length);
 
-		if ((id != FIELD_OTHER && (gone >> id & 1)) || (length == 5 && text_same_lower(name, "close", 5)))
+		if (id != FIELD_OTHER && (gone >> id & 1))
+			continue;
+		if (length == 5 && text_same_lower(name, "close", 5))
 			continue;
 		if (!text_is_token(name, length))
 			return "Connection is not a list of tokens";

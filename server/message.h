@@ -67,9 +67,9 @@ struct request {
 	enum method method;
 	uint8_t minor;			/* of HTTP/1: 0 or 1; later ones count as 1 */
 	enum target_form form;
-	const char *path;		/* normalised (RFC 3986, 6.2.2), without the query; "*" or, for CONNECT, "" */
+	const char *path;		/* normalised (RFC 3986, 6.2.2), without query; "*"; CONNECT: "" */
 	const char *query;		/* as received, without '?'; NULL when there is no '?' */
-	const char *authority;		/* host[:port], lower case, from the target or Host; "" when a 1.0 request has none */
+	const char *authority;		/* host[:port], lower case; "" when a 1.0 request has none */
 	const char *host;		/* the same without the port; an address of IPv6 keeps its brackets */
 	int port;			/* as given, -1 when not given */
 	struct fields fields;		/* all as received; Host is in it, and says the same as authority */
@@ -88,7 +88,7 @@ struct response {
 	struct fields fields;
 	struct fields trailers;
 	enum framing framing;
-	uint64_t length;		/* with FRAMING_LENGTH, or as Content-Length said in answer to HEAD and in a 304 */
+	uint64_t length;		/* with FRAMING_LENGTH; of what HEAD or 304 leaves out */
 	bool has_length;		/* length means something */
 	bool keep_alive;
 };
@@ -108,14 +108,18 @@ enum field_id field_identify(const char *name, size_t length);
 struct field *fields_find(const struct fields *, const char *name, size_t length, unsigned *from);
 struct field *fields_find_id(const struct fields *, enum field_id);
 
-/* Append. Name and value are borrowed, end in NUL, must be valid and outlive the list. False without memory. */
-bool fields_add(struct fields *, const char *name, size_t name_length, const char *value, size_t value_length);
+/*
+ * Append. Name and value are borrowed, end in NUL, must be valid and outlive the list. False without memory.
+ */
+bool fields_add(struct fields *, const char *name, size_t name_length, const char *value,
+	size_t value_length);
 
 /* Room for one more at the end, not yet filled in; NULL without memory. For parsers, which fill it whole. */
 struct field *fields_append(struct fields *);
 
 /* Replace the first of this name and drop the others, or append. False without memory. */
-bool fields_set(struct fields *, const char *name, size_t name_length, const char *value, size_t value_length);
+bool fields_set(struct fields *, const char *name, size_t name_length, const char *value,
+	size_t value_length);
 
 /* Drop every field of the name; says how many. Order of the others is kept. */
 unsigned fields_remove(struct fields *, const char *name, size_t length);
@@ -126,9 +130,9 @@ unsigned fields_remove_id(struct fields *, enum field_id);
  * Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, and Proxy-Authorization from a request,
  * Proxy-Authenticate from a response. Trailer stays.
  *
- * False, with nothing removed and *why set, when Connection is no list of tokens, nominates very many fields, or
- * one that is meant for the other end (Host, X-Forwarded-*, Forwarded, Via, Content-*, Authorization, Cookie and
- * the like): that would be a way to take away what others rely on.
+ * False, with nothing removed and *why set, when Connection is no list of tokens, nominates very many fields,
+ * or one that is meant for the other end (Host, X-Forwarded-*, Forwarded, Via, Content-*, Authorization,
+ * Cookie and the like): that would be a way to take away what others rely on.
  */
 bool fields_strip_hop_by_hop(struct fields *, bool request, const char **why);
 

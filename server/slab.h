@@ -45,13 +45,18 @@ void slab_init(struct slab *, struct slab_budget *, size_t size, unsigned keep);
 /* Give the kept pieces back to the heap. Every piece must have been put back before. */
 void slab_free(struct slab *);
 
-/* One piece of `size` bytes, uninitialised and aligned for any type; NULL without memory or past the budget. */
+/*
+ * One piece of `size` bytes, uninitialised and aligned for any type; NULL without memory or past the budget.
+ */
 void *slab_take(struct slab *) __attribute__((warn_unused_result));
 
 /* Take a piece back; NULL is nothing. */
 void slab_put(struct slab *, void *piece);
 
-/* For memory beside slabs that counts against the same budget (NULL: none): false, and counted, past the limit. */
+/*
+ * For memory beside slabs that counts against the same budget (NULL: none): false, and counted, past the
+ * limit.
+ */
 bool slab_budget_charge(struct slab_budget *, size_t size);
 void slab_budget_return(struct slab_budget *, size_t size);
 

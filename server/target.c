@@ -92,9 +92,11 @@ authority_same(const struct authority *a, const struct authority *b, int default
 static int
 decode_hex(const char *text, size_t left)
 {
-	if (left < 3 || !text_is((unsigned char)text[1], TEXT_HEX) || !text_is((unsigned char)text[2], TEXT_HEX))
+	const unsigned char *digits = (const unsigned char *)text + 1;
+
+	if (left < 3 || !text_is(digits[0], TEXT_HEX) || !text_is(digits[1], TEXT_HEX))
 		return -1;
-	return (int)(text_hex((unsigned char)text[1]) << 4 | text_hex((unsigned char)text[2]));
+	return (int)(text_hex(digits[0]) << 4 | text_hex(digits[1]));
 }
 
 const char *
@@ -123,7 +125,10 @@ path_check(const char *path, size_t length, bool *plain)
 	return NULL;
 }
 
-/* Copy one segment, up to the next '/' or `end`; returns how much was read, and in *written how much was written. */
+/*
+ * Copy one segment, up to the next '/' or `end`; returns how much was read, and in *written how much was
+ * written.
+ */
 static size_t
 normalise_segment(char *to, const char *from, const char *end, size_t *written)
 {

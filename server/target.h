@@ -19,8 +19,8 @@ struct authority {
 };
 
 /*
- * A reg-name without percent-encoding or commas, an IPv4 address or an IPv6 address in brackets, then maybe a colon
- * and a port from 0 to 65535. An empty host or port, userinfo and a zone are refused.
+ * A reg-name without percent-encoding or commas, an IPv4 address or an IPv6 address in brackets, then maybe a
+ * colon and a port from 0 to 65535. An empty host or port, userinfo and a zone are refused.
  */
 const char *authority_parse(struct authority *, const char *text, size_t length);
 
@@ -28,14 +28,14 @@ const char *authority_parse(struct authority *, const char *text, size_t length)
 bool authority_same(const struct authority *, const struct authority *, int default_port);
 
 /*
- * Check a path that begins with '/' and whose bytes are TEXT_TARGET without '?'. *plain is set when it is normal
- * as it stands.
+ * Check a path that begins with '/' and whose bytes are TEXT_TARGET without '?'. *plain is set when it is
+ * normal as it stands.
  */
 const char *path_check(const char *path, size_t length, bool *plain);
 
 /*
- * Write the normal form (RFC 3986, 6.2.2) of a path that path_check found good, and a NUL, to `to`, which has room for
- * length + 1: hex digits in upper case, unreserved characters decoded, then dot segments removed. An
+ * Write the normal form (RFC 3986, 6.2.2) of a path that path_check found good, and a NUL, to `to`, which has
+ * room for length + 1: hex digits in upper case, unreserved characters decoded, then dot segments removed. An
  * encoded slash stays encoded. A path that climbs above the root is refused.
  */
 const char *path_normalise(char *to, const char *path, size_t length);

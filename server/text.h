@@ -63,8 +63,9 @@ bool text_is_token(const char *, size_t);
 bool text_is_field_value(const char *, size_t);
 
 /*
- * The members of a comma-separated list (RFC 9110, 5.6.1), for lists without quoted strings: the next one between
- * *at and end, without white space around it, empty ones left out. False at the end. Moves *at behind the member.
+ * The members of a comma-separated list (RFC 9110, 5.6.1), for lists without quoted strings: the next one
+ * between *at and end, without white space around it, empty ones left out. False at the end. Moves *at behind
+ * the member.
  */
 bool text_next_member(const char **at, const char *end, const char **member, size_t *length);
 

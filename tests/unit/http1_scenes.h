@@ -52,7 +52,8 @@ show_fields(char *to, size_t room, const struct fields *fields)
 	for (unsigned i = 0; i < fields->count; i++) {
 		assert_int_equal(strlen(fields->list[i].name), fields->list[i].name_length);
 		assert_int_equal(strlen(fields->list[i].value), fields->list[i].value_length);
-		assert_int_equal(field_identify(fields->list[i].name, fields->list[i].name_length), fields->list[i].id);
+		assert_int_equal(fields->list[i].id, field_identify(fields->list[i].name,
+			fields->list[i].name_length));
 		length += (size_t)snprintf(to + length, room - length, "|%s: %s", fields->list[i].name,
 			fields->list[i].value);
 		assert_true(length < room);

@@ -124,6 +124,8 @@ malformed_chunks_are_refused(void **state)
 {
 	(void)state;
 	expect(TEXT("\r\nx\r\n0\r\n\r\n"), "bad");
+	expect(TEXT("\r\n\r\n"), "bad");
+	expect(TEXT(";a\r\n\r\n"), "bad");
 	expect(TEXT(" 1\r\nx\r\n0\r\n\r\n"), "bad");
 	expect(TEXT("1 \r\nx\r\n0\r\n\r\n"), "bad");
 	expect(TEXT("0x1\r\nx\r\n0\r\n\r\n"), "bad");
@@ -137,6 +139,8 @@ malformed_chunks_are_refused(void **state)
 	expect(TEXT("1\r\nx\n0\r\n\r\n"), "bad");
 	expect(TEXT("1\r\nx\r0\r\n\r\n"), "bad");
 	expect(TEXT("1\r\nxy\r\n0\r\n\r\n"), "bad");
+	expect(TEXT("1\r\nxy\n0\r\n\r\n"), "bad");
+	expect(TEXT("1\r\nx\ra0\r\n\r\n"), "bad");
 	expect(TEXT("2\r\nx\r\n0\r\n\r\n"), "bad");
 	expect(TEXT("1\r\nx0\r\n\r\n"), "bad");
 	expect(TEXT("10000000000000000\r\n"), "bad");
@@ -146,6 +150,8 @@ malformed_chunks_are_refused(void **state)
 	expect(TEXT("7fffffffffffffff\r\nx"), "unfinished x +0");
 }
 
+#define LONG "a-trailer-that-makes-the-section-outgrow-the-room-that-it-is-first-given-and-so-move-to-another-place"
+
 static void
 trailers_are_parsed(void **state)
 {
@@ -154,6 +160,8 @@ trailers_are_parsed(void **state)
 	expect(TEXT("0\r\nServer-Timing: x\r\nContent-Digest: y\r\n\r\n"), " +0|Server-Timing: x|Content-Digest: y");
 	expect(TEXT("0\r\nServer: x\r\n\r\n"), " +0|Server: x");
 	expect(TEXT("0\r\nA: b\r\n"), "unfinished  +0");
+	expect(TEXT("0\r\nA: " LONG "\r\nB: " LONG "\r\nC: " LONG "\r\n\r\n"),
+		" +0|A: " LONG "|B: " LONG "|C: " LONG);
 }
 
 static void

@@ -164,6 +164,7 @@ malformed_responses_are_refused(void **state)
 		{ TEXT("HTTP/1.1 200\tOK\r\n\r\n") }, { TEXT("HTTP/1.1\t200 OK\r\n\r\n") }, { TEXT("HTTP/1.1 200 O\0K\r\n\r\n") },
 		{ TEXT("HTTP/1.1 200 OK\n\r\n") }, { TEXT("HTTP/1.1 200\n\r\n\r\n") }, { TEXT("HTTP/1.1 200 OK\r\n\n") },
 		{ TEXT("HTTP/1.1 200 O\rK\r\n\r\n") }, { TEXT("HTTP/1.1 -20 OK\r\n\r\n") }, { TEXT("HTTP/1.1\r\n\r\n\r\n") },
+		{ TEXT("HTTP/1.1\r\n\r\n") }, { TEXT("HTTP/1.1 \r\n\r\n") }, { TEXT("HTTP/1.1 2\r\n\r\n") },
 		{ TEXT("HTTP/1.1 200 OK\r\nA: b\n\r\n") }, { TEXT("HTTP/1.1 200 OK\r\nA : b\r\n\r\n") },
 		{ TEXT("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n") }, { TEXT("HTTP/1.1 200 OK\r\nA: b\r\n\tc\r\n\r\n") },
 		{ TEXT("HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n") }, { TEXT("HTTP/1.1 200 OK\r\n: b\r\n\r\n") },
