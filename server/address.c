@@ -265,14 +265,30 @@ weir_network_contains(const struct weir_network *network, const struct sockaddr 
 	return unwrap(address, &bytes) == network->family && agree(network->bytes, bytes, network->bits);
 }
 
+/* As inet_ntop, but that prints by sprintf, and this is asked for every request. */
+static void
+write_ipv4(char *to, const uint8_t *bytes)
+{
+	for (int i = 0; i < 4; i++) {
+		if (bytes[i] >= 100)
+			*to++ = (char)('0' + bytes[i] / 100);
+		if (bytes[i] >= 10)
+			*to++ = (char)('0' + bytes[i] / 10 % 10);
+		*to++ = (char)('0' + bytes[i] % 10);
+		*to++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *
 weir_address_text(const struct sockaddr *address, char to[64])
 {
 	const uint8_t *bytes = NULL;
 	sa_family_t family = unwrap(address, &bytes);
 
-	if (family != AF_UNSPEC)
-		inet_ntop(family, bytes, to, 64);
+	if (family == AF_INET)
+		write_ipv4(to, bytes);
+	else if (family == AF_INET6)
+		inet_ntop(AF_INET6, bytes, to, 64);
 	else
 		strcpy(to, address->sa_family == AF_UNIX ? "unix:" : "-");
 	return to;

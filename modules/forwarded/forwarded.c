@@ -19,6 +19,8 @@ struct settings {
 	bool believe_host, x_forwarded, x_forwarded_port, forwarded, via, response_via;
 	const char *pseudonym;
 	int64_t loop_limit;
+
+	const char *via_1_1;		/* what Via says of nearly every request */
 };
 
 struct state {
@@ -223,9 +225,11 @@ forwarded_value(struct weir_exchange *x, const struct state *state, const char *
 }
 
 static const char *
-via_value(struct weir_exchange *x, int version, const char *pseudonym)
+via_value(struct weir_exchange *x, int version, const struct settings *set)
 {
-	return weir_printf(x, "%d.%d %s", version / 10, version % 10, pseudonym);
+	if (version == 11)
+		return set->via_1_1;
+	return weir_printf(x, "%d.%d %s", version / 10, version % 10, set->pseudonym);
 }
 
 /* `sender` is NULL for a Unix socket, which has no place in X-Forwarded-For. */
@@ -251,7 +255,7 @@ tell_origin(struct weir_exchange *x, const void *c, void *s)
 	const struct sockaddr *address = weir_connection_address(weir_exchange_connection(x));
 	char text[64], *sender = address->sa_family == AF_UNIX ? NULL : text;
 
-	if (state->scheme == NULL)	/* another module ended the phase request, or the listener has us off */
+	if (state->scheme == NULL)	/* another module ended the phase, or the listener has us off */
 		note_request(x, state);
 	weir_address_text(address, text);
 	if (set->x_forwarded)
@@ -262,8 +266,7 @@ tell_origin(struct weir_exchange *x, const void *c, void *s)
 		weir_set_field(x, WEIR_UPSTREAM_REQUEST, "Forwarded",
 			forwarded_value(x, state, sender == NULL ? "unknown" : sender));
 	if (set->via)
-		weir_add_field(x, WEIR_UPSTREAM_REQUEST, "Via",
-			via_value(x, weir_version(x), set->pseudonym));
+		weir_add_field(x, WEIR_UPSTREAM_REQUEST, "Via", via_value(x, weir_version(x), set));
 	return WEIR_NEXT;
 }
 
@@ -273,8 +276,16 @@ tell_client(struct weir_exchange *x, const void *c, void *s)
 	const struct settings *set = c;
 
 	(void)s;
-	weir_add_field(x, WEIR_RESPONSE, "Via", via_value(x, weir_response_version(x), set->pseudonym));
+	weir_add_field(x, WEIR_RESPONSE, "Via", via_value(x, weir_response_version(x), set));
 	return WEIR_NEXT;
+}
+
+static void
+check(struct weir_build *build, void *s)
+{
+	struct settings *set = s;
+
+	set->via_1_1 = weir_build_printf(build, "1.1 %s", set->pseudonym);
 }
 
 static bool
@@ -300,6 +311,7 @@ WEIR_MODULE(forwarded) = {
 	.settings_size = sizeof(struct settings),
 	.request_size = sizeof(struct state),
 	.order = WEIR_CLASS_FIRST,
+	.check = check,
 	.needed = needed,
 	.hooks = {
 		[WEIR_PHASE_REQUEST] = hear,

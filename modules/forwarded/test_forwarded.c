@@ -49,6 +49,7 @@ option(struct weir_exchange *x, const char *name, const char *value)
 static void
 pass(struct weir_exchange *x)
 {
+	assert_null(fake_check(x));
 	assert_int_equal(fake_run(x, WEIR_PHASE_REQUEST), WEIR_NEXT);
 	x->count[WEIR_UPSTREAM_REQUEST] = x->count[WEIR_REQUEST];
 	memcpy(x->fields[WEIR_UPSTREAM_REQUEST], x->fields[WEIR_REQUEST], sizeof(x->fields[WEIR_REQUEST]));
@@ -568,6 +569,10 @@ via_goes_beside_that_of_others(void **state)
 	x->response_version = 10;
 	pass(x);
 	origin_sees(x, "Via", "1.0 fred | 2.0 edge");
+	x->version = 11;
+	x->count[WEIR_UPSTREAM_REQUEST] = 0;
+	assert_int_equal(fake_run(x, WEIR_PHASE_UPSTREAM_REQUEST), WEIR_NEXT);
+	origin_sees(x, "Via", "1.1 edge");
 	assert_int_equal(fake_run(x, WEIR_PHASE_UPSTREAM_RESPONSE), WEIR_NEXT);
 	assert_string_equal(fake_fields(x, WEIR_RESPONSE, "Via"), "1.1 inner | 1.0 edge");
 }

@@ -77,6 +77,20 @@ numbers_need_no_look_up(void **state)
 }
 
 static void
+ipv4_is_written_as_inet_ntop_does(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	char text[64], expected[INET_ADDRSTRLEN];
+
+	(void)state;
+	for (uint32_t byte = 0; byte < 256; byte++) {
+		in.sin_addr.s_addr = htonl(byte << 24 | (255 - byte) << 16 | (byte * 7 % 256) << 8 | byte);
+		inet_ntop(AF_INET, &in.sin_addr, expected, sizeof(expected));
+		assert_string_equal(weir_address_text((struct sockaddr *)&in, text), expected);
+	}
+}
+
+static void
 names_are_for_later(void **state)
 {
 	struct weir_address address = parsed("api_1.internal-net.example.:65535", -1);
@@ -268,6 +282,7 @@ main(void)
 {
 	const struct CMUnitTest scenes[] = {
 		SCENE(numbers_need_no_look_up),
+		SCENE(ipv4_is_written_as_inet_ntop_does),
 		SCENE(names_are_for_later),
 		SCENE(a_port_may_have_a_default),
 		SCENE(unix_sockets_are_absolute_and_fit),

@@ -2,13 +2,13 @@
 /*
  * hello: greet those who say their name.
  *
- * The client says it in a field of the request, the greeting goes into a field of the response. In between, the
- * request travels and other modules may change it; so the name is remembered when it comes in, in the struct
- * that Weir keeps for each request.
+ * The client says it in a field of the request, the greeting goes into a field of the response. In between,
+ * the request travels and other modules may change it; so the name is remembered when it comes in, in the
+ * struct that Weir keeps for each request.
  */
 #include <weir/module.h>
 
-struct settings {		/* one for each section of the configuration that sets something; read-only */
+struct settings {		/* one for each section that sets something; read-only */
 	const char *greeting, *from;
 };
 
