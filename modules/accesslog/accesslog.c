@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * accesslog: one line for each request, whatever became of it.
+ *
+ * A line is written straight into its thread's buffer (line.h, format.h), which goes to the file when it is full
+ * and about once a second (file.h): no lock, no allocation and no system call for a request. Files are opened
+ * when a generation is built, and handed on to the next one.
+ */
+#include <weir/module.h>
+
+#include "file.h"
+#include "format.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#define FILES_MOST 256
+
+/* Where the lines of a settings struct go. Settings are read-only when files are opened: `check` makes the box,
+ * `build` puts the file into it. */
+struct output {
+	struct accesslog_file *file;
+};
+
+struct settings {
+	const char *file;		/* stderr, syslog, syslog:/path, off, or a path */
+	const char *text;		/* the format as written */
+	int escape;			/* enum line_escape */
+	struct accesslog_format format;
+	struct output *output;
+};
+
+struct outputs {			/* of a generation */
+	struct accesslog_file *files[FILES_MOST];
+	size_t count;
+};
+
+enum { DROPPED, ERRORS };
+
+static bool
+is_off(const struct settings *set)
+{
+	return strcmp(set->file, "off") == 0;
+}
+
+/* --- building ---------------------------------------------------------------------------------------- */
+
+static void
+check(struct weir_build *build, void *settings)
+{
+	struct settings *set = settings;
+	bool is_word = is_off(set) || strcmp(set->file, "stderr") == 0 || strcmp(set->file, "syslog") == 0;
+
+	if (!is_word && *set->file != '/' && strncmp(set->file, "syslog:/", 8) != 0)
+		weir_build_error(build, "`%s` is not stderr, syslog, syslog:/PATH, off or a path from / on", set->file);
+	set->output = weir_build_alloc(build, 1, sizeof(*set->output));
+	accesslog_format_compile(build, &set->format, set->text, (enum line_escape)set->escape);
+}
+
+static struct accesslog_file *
+find(const struct outputs *outputs, const char *name, unsigned threads)
+{
+	for (size_t i = 0; outputs != NULL && i < outputs->count; i++)
+		if (outputs->files[i]->threads == threads && accesslog_file_is(outputs->files[i], name))
+			return outputs->files[i];
+	return NULL;
+}
+
+/* Is there a folder for the file? All that a check can say without leaving a trace. */
+static void
+check_folder(struct weir_build *build, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *folder;
+	struct stat status;
+
+	if (*path != '/')
+		return;
+	folder = weir_build_printf(build, "%.*s/", (int)(slash - path), path);
+	if (folder != NULL && stat(folder, &status) != 0)
+		weir_build_error(build, "cannot write to `%s`: %s: %s", path, folder, strerror(errno));
+}
+
+/* The file of this name: of this generation, of the one before, or opened. */
+static struct accesslog_file *
+obtain(struct weir_build *build, struct outputs *outputs, const struct outputs *previous, const char *name)
+{
+	unsigned threads = weir_build_threads(build);
+	struct accesslog_file *file = find(outputs, name, threads);
+
+	if (file != NULL)
+		return file;
+	if (outputs->count == FILES_MOST) {
+		weir_build_error(build, "more than %d log files", FILES_MOST);
+		return NULL;
+	}
+	file = find(previous, name, threads);
+	if (file == NULL)
+		file = accesslog_file_open(name, threads);
+	if (file == NULL) {
+		weir_build_error(build, "cannot open `%s`: %s", name, strerror(errno));
+		return NULL;
+	}
+	file->holders++;
+	return outputs->files[outputs->count++] = file;
+}
+
+static void
+connect_output(struct weir_build *build, struct outputs *outputs, const struct outputs *previous,
+	const struct settings *set)
+{
+	if (is_off(set) || set->output == NULL || set->output->file != NULL)
+		return;
+	if (weir_build_is_check(build))
+		check_folder(build, set->file);
+	else
+		set->output->file = obtain(build, outputs, previous, set->file);
+}
+
+static void
+build_outputs(struct weir_build *build, void *generation, void *previous)
+{
+	connect_output(build, generation, previous, weir_build_settings(build));
+	for (size_t i = 0; i < weir_build_routes(build); i++) {
+		const struct weir_route *route = weir_build_route(build, i);
+
+		weir_build_at_route(build, route);
+		connect_output(build, generation, previous, weir_build_route_settings(build, route));
+	}
+}
+
+static void
+drop(void *generation)
+{
+	struct outputs *outputs = generation;
+
+	while (outputs->count > 0) {
+		struct accesslog_file *file = outputs->files[--outputs->count];
+
+		if (--file->holders == 0)
+			accesslog_file_close(&file);
+	}
+}
+
+static void
+reopen(void *generation)
+{
+	const struct outputs *outputs = generation;
+
+	for (size_t i = 0; i < outputs->count; i++)
+		if (!accesslog_file_reopen(outputs->files[i]))
+			weir_log(WEIR_LOG_ERROR, "access log %s: cannot open it anew: %s; it goes on as it was",
+				outputs->files[i]->path, strerror(errno));
+}
+
+/* --- writing ----------------------------------------------------------------------------------------- */
+
+static void
+flush(struct accesslog_file *file, unsigned thread)
+{
+	switch (accesslog_file_flush(file, thread)) {
+	case 1:
+		weir_log(WEIR_LOG_ERROR, "access log %s: %s; lines are dropped when the buffers are full",
+			file->path, strerror(errno));
+		break;
+	case -1:
+		weir_log(WEIR_LOG_NOTICE, "access log %s: writing works again", file->path);
+	}
+}
+
+static void
+tick(struct weir_thread *thread, void *generation, void *state)
+{
+	const struct outputs *outputs = generation;
+
+	(void)state;
+	for (size_t i = 0; i < outputs->count; i++)
+		flush(outputs->files[i], weir_thread_index(thread));
+}
+
+/* What went wrong is counted where it is seen, and added to the metrics by the next request. */
+static void
+report(struct weir_exchange *x, struct accesslog_buffer *buffer)
+{
+	weir_count(x, DROPPED, (int64_t)buffer->dropped);
+	weir_count(x, ERRORS, (int64_t)buffer->errors);
+	buffer->dropped = buffer->errors = 0;
+}
+
+static const struct accesslog_clock *
+clock_of(struct weir_exchange *x)
+{
+	struct accesslog_clock *clock = weir_thread_state(x);
+	int64_t now = weir_time();
+
+	if (clock->second != now)
+		accesslog_clock_set(clock, now);
+	return clock;
+}
+
+static enum weir_verdict
+log_request(struct weir_exchange *x, const void *settings, void *state)
+{
+	const struct settings *set = settings;
+	struct accesslog_file *file = set->output->file;
+	unsigned thread = weir_thread_number(x);
+	struct accesslog_buffer *buffer = &file->buffers[thread];
+	struct line line;
+
+	(void)state;
+	if (accesslog_file_is_due(file, thread))
+		flush(file, thread);
+	if (accesslog_file_begin(file, thread, &line)) {
+		accesslog_format_write(x, &set->format, clock_of(x), &line);
+		accesslog_file_end(file, thread, &line);
+	}
+	if (buffer->dropped + buffer->errors > 0)
+		report(x, buffer);
+	return WEIR_NEXT;
+}
+
+static bool
+needed(const void *settings, enum weir_phase phase)
+{
+	(void)phase;
+	return !is_off(settings);
+}
+
+static const char *const escapes[] = { [LINE_TEXT] = "text", [LINE_JSON] = "json", NULL };
+
+static const struct weir_option options[] = {
+	{ "file", WEIR_TEXT, offsetof(struct settings, file), .initial = "stderr",
+	  .doc = "Where lines go: a path, stderr, syslog, syslog:/PATH, or off." },
+	{ "format", WEIR_TEXT, offsetof(struct settings, text), .initial = "combined",
+	  .doc = "combined, json, or a text with ${variables}, the values of which are escaped." },
+	{ "escape", WEIR_CHOICE, offsetof(struct settings, escape), .choices = escapes, .initial = "text",
+	  .doc = "How values in a text of your own are escaped: text (\\xHH) or json (\\u00HH, UTF-8 kept)." },
+	{ .name = NULL }
+};
+
+static const struct weir_metric metrics[] = {
+	[DROPPED] = { "dropped_total", .doc = "Lines that found no room in the buffer." },
+	[ERRORS] = { "errors_total", .doc = "Attempts to write that failed; a reader that is slow is none." },
+	{ .name = NULL }
+};
+
+WEIR_MODULE(accesslog) = {
+	WEIR_ABI,
+	.summary = "One line for each request, to a file, stderr or syslog.",
+	.options = options,
+	.metrics = metrics,
+	.settings_size = sizeof(struct settings),
+	.generation_size = sizeof(struct outputs),
+	.thread_size = sizeof(struct accesslog_clock),
+	.order = WEIR_CLASS_LAST,
+	.check = check,
+	.needed = needed,
+	.build = build_outputs,
+	.drop = drop,
+	.tick = tick,
+	.reopen = reopen,
+	.hooks = { [WEIR_PHASE_LOG] = log_request },
+};
