@@ -259,7 +259,8 @@ option_complete(const struct option_owner *owner, const struct config_section *s
 	unsigned kind = option_kind(section->kind);
 
 	for (; option != NULL && option->name != NULL; option++)
-		if (option->required && option_may_stand(owner, option, kind) &&
+		if (option->required && (option_may_stand(owner, option, kind) ||
+		    option_may_stand(owner, option, WEIR_IN_MODULE)) &&
 		    !is_set(owner, option, section, kind) && !has_default(owner, option))
 			return false;
 	return true;

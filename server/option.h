@@ -58,8 +58,8 @@ const void *option_parse(struct weir_build *, const struct option_owner *, struc
  * section sets something. */
 bool option_fill(struct weir_build *, const struct option_owner *, struct config_section *, void *settings);
 
-/* Has every required option that may stand in this section a value, there or in the [module] section?
- * Where not, the module has nothing to do there and its hooks are left out. */
+/* Has every required option that may stand in this section or in the [module] section a value in one of the
+ * two? Where not, the module has nothing to do there and its hooks are left out. */
 bool option_complete(const struct option_owner *, const struct config_section *);
 
 /* Is the module switched on there: NAME.enable of a [route] or [listen] section, else `enable` in [module

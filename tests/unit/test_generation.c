@@ -2,7 +2,7 @@
 /*
  * Scenes for generations: from INI files to structs, chains and modules' builds, or to errors.
  *
- * Each scene writes its files into a folder of its own. The fixtures probe, matcher, rival and stumbler
+ * Each scene writes its files into a folder of its own. The fixtures probe, matcher, rival, strict and stumbler
  * (tests/unit/modules) tell by `noted` what is done with them.
  */
 #include "said.h"
@@ -273,6 +273,19 @@ a_module_switched_off_for_all_can_be_switched_on_for_one(void **state)
 	assert_chain(&find_route(generation, "on")->chain, "access probe, log probe");
 }
 
+/* It has nothing to do there, and its check nothing to look at. */
+static void
+a_module_without_its_required_option_has_no_hooks_there(void **state)
+{
+	struct generation *generation = good(*state, LISTEN
+		"[module strict]\n[route named]\nstrict.name = abc\n[route plain]\n" PLAIN);
+
+	assert_chain(&generation->listens[0].chain, "");
+	assert_chain(&find_route(generation, "named")->chain, "access strict");
+	assert_chain(&find_route(generation, "plain")->chain, "");
+	assert_string_equal(notes, "abc has 3 letters;");
+}
+
 static void
 the_operators_order_is_the_order_of_chains(void **state)
 {
@@ -397,6 +410,15 @@ modules_build_nothing_from_settings_that_are_wrong(void **state)
 
 	assert_wrong(scene, LISTEN "[module probe]\nlimit = 0\n", 4, "limit");
 	assert_string_equal(notes, "");
+}
+
+static void
+a_check_never_sees_settings_that_are_wrong(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_wrong(scene, LISTEN "[module probe]\n[route r]\nprobe.limit = 0\nprobe.word = x\n", 5, "limit");
+	assert_string_equal(notes, "check good;");
 }
 
 /* An unknown key spoils no setting, so what the builds have to say is seen at once. */
@@ -568,6 +590,7 @@ main(void)
 		SCENE(routes_that_set_nothing_share_all),
 		SCENE(chains_hold_what_each_section_uses),
 		SCENE(a_module_switched_off_for_all_can_be_switched_on_for_one),
+		SCENE(a_module_without_its_required_option_has_no_hooks_there),
 		SCENE(the_operators_order_is_the_order_of_chains),
 		SCENE(states_of_requests_are_aligned_and_apart),
 		SCENE(a_module_sees_its_settings_for_upstreams),
@@ -579,6 +602,7 @@ main(void)
 		SCENE(a_check_is_told_to_modules),
 		SCENE(a_builds_warning_points_at_its_route_and_stops_nothing),
 		SCENE(modules_build_nothing_from_settings_that_are_wrong),
+		SCENE(a_check_never_sees_settings_that_are_wrong),
 		SCENE(modules_build_in_spite_of_unknown_keys),
 		SCENE(a_configuration_without_listener_is_an_error),
 		SCENE(a_file_that_cannot_be_read_is_one_error),
