@@ -179,6 +179,8 @@ stop_accepting(struct listener *l, bool drain)
 	l->clients++;	/* so that it stays while we look at it */
 	for (int i = 0; drain && i < 4096 && accept_one(l); i++)
 		;
+	if (drain && !l->set->inherited)
+		shutdown(l->fd, SHUT_RD);	/* the kernel refuses from now on; an inherited one goes on elsewhere */
 	event_free(l->event);
 	l->event = NULL;
 	if (l->pause != NULL)
