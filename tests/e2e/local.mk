@@ -2,7 +2,8 @@
 # Scenes against the real binary: pytest for processes, files and load, VTC where clients and origins speak bytes. One a line,
 # sorted. They get $WEIR, $WEIRCTL and $WEIR_MODULES (the folder for -M; empty when all modules are in the binary).
 
-E2E_TESTS =
+E2E_TESTS = \
+	tests/e2e/test_process.py
 
 E2E_HELPERS =
 
