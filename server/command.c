@@ -130,8 +130,9 @@ static void
 print_counts(const struct command *command, const struct generation *generation, FILE *to)
 {
 	fprintf(to, "%s: configuration is good: ", command->path);
-	fprintf(to, "listeners %zu, upstreams %zu, routes %zu, modules %zu, hooks %u\n", generation->listen_count,
-		generation->upstream_count, generation->route_count, generation->module_count, generation->hook_count);
+	fprintf(to, "listeners %zu, upstreams %zu, routes %zu, modules %zu, hooks %u\n",
+		generation->listen_count, generation->upstream_count, generation->route_count,
+		generation->module_count, generation->hook_count);
 }
 
 /* Build the configuration without any effect, and show what is asked of it. */

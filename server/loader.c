@@ -226,7 +226,8 @@ refuse(const struct load *load, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	report_error(load->report, load->origin.file, load->origin.line, "module %s %s", load->origin.name, text);
+	report_error(load->report, load->origin.file, load->origin.line, "module %s %s",
+		load->origin.name, text);
 }
 
 static const char *
@@ -247,8 +248,8 @@ refuse_missing(const struct load *load)
 	size_t at = 0;
 
 	for (size_t i = 0; (folder = search_folder(&load->search, i)) != NULL && at < sizeof(folders); i++)
-		at += (size_t)snprintf(folders + at, sizeof(folders) - at, "%s%s%s", i > 0 ? ", " : "", folder,
-			folder_state(folder));
+		at += (size_t)snprintf(folders + at, sizeof(folders) - at, "%s%s%s", i > 0 ? ", " : "",
+			folder, folder_state(folder));
 	arena_init(&arena, NULL, 0);
 	if ((names = loader_names(load->modules, load->search.path, &arena)) != NULL)
 		nearest = report_nearest(load->origin.name, names);
@@ -265,7 +266,7 @@ refuse_unlinked(const struct load *load)
 	const char *cure = "build the module for this machine and this Weir";
 
 	if (strstr(linker_error, "undefined symbol: weir_") != NULL)
-		cure = "the module needs a newer Weir: upgrade it, or build the module against this Weir's headers";
+		cure = "the module needs a newer Weir: upgrade it, or build the module for this one";
 	else if (strstr(linker_error, "undefined symbol") != NULL)
 		cure = "link the module with the library that defines the symbol";
 	else if (strstr(linker_error, "cannot open shared object file") != NULL)
@@ -286,8 +287,8 @@ refuse_unnamed(const struct load *load)
 			load->origin.path, name, other, other, name);
 	else
 		refuse(load,
-			"(%s) has no symbol %s_LTX_weir_module: it is no module of Weir, or does not export it; "
-			"end its source with WEIR_MODULE(%s) = { WEIR_ABI, … }",
+			"(%s) has no symbol %s_LTX_weir_module: "
+			"it is no module of Weir, or does not export it; end its source with WEIR_MODULE(%s) = { WEIR_ABI, … }",
 			load->origin.path, name, name);
 }
 

@@ -167,7 +167,10 @@ move_ranks(struct sort *sort)
 
 		if (sort->says[i] == NOBODY || *first <= *second)
 			continue;
-		*(sort->says[i] == THE_FIRST ? first : second) = sort->says[i] == THE_FIRST ? *second : *first;
+		if (sort->says[i] == THE_FIRST)
+			*first = *second;
+		else
+			*second = *first;
 		moved = true;
 	}
 	return moved;

@@ -278,7 +278,8 @@ same_address(const struct weir_address *a, const struct weir_address *b)
 }
 
 static void
-report_shared_address(struct sections *sections, const struct listen *listen, size_t at, const struct listen *other)
+report_shared_address(struct sections *sections, const struct listen *listen, size_t at,
+	const struct listen *other)
 {
 	report_error(sections->build->report, listen->section->file, listen->section->line,
 		"[listen %s] has an address (its number %zu) that [listen %s] at %s:%u has already",

@@ -148,7 +148,8 @@ check_variables(struct sections *sections, size_t slot, const struct config_sect
 	for (; own != NULL && own->name != NULL; own++) {
 		if ((other = find_variable(sections->build->generation, slot, own->name)) != NULL)
 			report_error(sections->build->report, section->file, section->line,
-				"module %s has a variable ${%s}, and so has %s: only one of the two can be loaded",
+				"module %s has a variable ${%s}, and so has %s: "
+				"only one of the two can be loaded",
 				module->name, own->name, other);
 	}
 }

@@ -119,7 +119,8 @@ add_variable(struct compile *c, const char *name)
 	else
 		weir_build_error(c->build,
 			"there is no variable ${%s}; fields are ${request.NAME}, "
-			"${upstream_request.NAME} and ${response.NAME}, and others belong to modules, which must be loaded",
+			"${upstream_request.NAME} and ${response.NAME}, "
+			"and others belong to modules, which must be loaded",
 			name);
 	return false;
 }

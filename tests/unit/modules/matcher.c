@@ -18,8 +18,8 @@ struct state {
 static const char *const ways[] = { "turns", "random", NULL };
 
 static const struct weir_option options[] = {
-	{ "match", WEIR_TEXT, offsetof(struct settings, match), .required = true, .bare = true, .in = WEIR_IN_ROUTE,
-		.doc = "What to match." },
+	{ "match", WEIR_TEXT, offsetof(struct settings, match), .required = true, .bare = true,
+		.in = WEIR_IN_ROUTE, .doc = "What to match." },
 	{ "balance", WEIR_CHOICE, offsetof(struct settings, balance), .choices = ways, .bare = true,
 		.in = WEIR_IN_MODULE | WEIR_IN_UPSTREAM, .initial = "turns", .doc = "How to balance." },
 	{ .name = NULL }
