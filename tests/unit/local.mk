@@ -19,8 +19,10 @@ UNIT_TESTS = \
 	tests/unit/test_loader \
 	tests/unit/test_log \
 	tests/unit/test_message \
+	tests/unit/test_notify \
 	tests/unit/test_option \
 	tests/unit/test_option_print \
+	tests/unit/test_reply \
 	tests/unit/test_report \
 	tests/unit/test_resolver \
 	tests/unit/test_settings \
