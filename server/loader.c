@@ -2,17 +2,17 @@
 /*
  * loader: from a module's name to its contract in memory, by libltdl.
  *
- * libltdl answers "file not found" to most failures, so its loader for shared objects is replaced by one of
- * ours (at the end of the first part) that calls dlopen as we need it and keeps dlerror's text. Its other
- * loader, for modules linked into the program, stays.
+ * libltdl's loader for shared objects is replaced by ours (linker.c); its other one, for modules linked into
+ * the program, stays, and what it holds is opened at the start. A refusal says what was found, what was wanted
+ * and what to do.
  */
 #include "loader.h"
 #include "contract.h"
+#include "linker.h"
 #include "object.h"
 #include "report.h"
 #include "search.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <ltdl.h>
@@ -49,61 +49,9 @@ struct load {
 	struct object_identity identity;
 };
 
-/* --- libltdl -------------------------------------------------------------------------------------------- */
+/* --- modules linked into the program -------------------------------------------------------------------- */
 
-static char linker_error[1024];		/* dlerror's text of the last open that failed */
 static struct modules *preloading;	/* to whom preloaded modules are handed while they are opened */
-
-static lt_module
-open_object(lt_user_data data, const char *path, lt_dladvise advise)
-{
-	void *object;
-	const char *error;
-
-	(void)data, (void)advise;
-	if (path == NULL || path[0] != '/')
-		return NULL;
-	if ((object = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)) == NULL) {
-		error = dlerror();
-		snprintf(linker_error, sizeof(linker_error), "%s", error != NULL ? error : "unknown error");
-	}
-	return object;
-}
-
-static int
-keep_object(lt_user_data data, lt_module object)
-{
-	(void)data, (void)object;
-	return 0;
-}
-
-static void *
-find_symbol(lt_user_data data, lt_module object, const char *name)
-{
-	(void)data;
-	return dlsym(object, name);
-}
-
-/* libltdl frees the table of a loader when it ends. */
-static bool
-replace_object_loader(void)
-{
-	lt_dlvtable *table = calloc(1, sizeof(*table));
-
-	if (table == NULL)
-		return false;
-	table->name = "weir";
-	table->module_open = open_object;
-	table->module_close = keep_object;
-	table->find_sym = find_symbol;
-	table->priority = LT_DLLOADER_APPEND;
-	free(lt_dlloader_remove("lt_dlopen"));
-	if (lt_dlloader_add(table) != 0) {
-		free(table);
-		return false;
-	}
-	return true;
-}
 
 static int
 keep_preloaded(lt_dlhandle handle)
@@ -165,7 +113,7 @@ loader_new(const char *const *folders, struct report *report)
 	}
 	arena_init(&modules->arena, NULL, 0);
 	preloading = modules;
-	if (lt_dlinit() != 0 || !replace_object_loader() || !keep_folders(modules, folders) ||
+	if (lt_dlinit() != 0 || !linker_start() || !keep_folders(modules, folders) ||
 	    (modules->list = calloc(LOADER_MODULES_MAX + 1, sizeof(*modules->list))) == NULL) {
 		report_error(report, NULL, 0,
 			"modules cannot be loaded: libltdl does not start, or memory is out");
@@ -263,15 +211,16 @@ refuse_missing(const struct load *load)
 static void
 refuse_unlinked(const struct load *load)
 {
+	const char *error = linker_error();
 	const char *cure = "build the module for this machine and this Weir";
 
-	if (strstr(linker_error, "undefined symbol: weir_") != NULL)
+	if (strstr(error, "undefined symbol: weir_") != NULL)
 		cure = "the module needs a newer Weir: upgrade it, or build the module for this one";
-	else if (strstr(linker_error, "undefined symbol") != NULL)
+	else if (strstr(error, "undefined symbol") != NULL)
 		cure = "link the module with the library that defines the symbol";
-	else if (strstr(linker_error, "cannot open shared object file") != NULL)
+	else if (strstr(error, "cannot open shared object file") != NULL)
 		cure = "install the library that is missing";
-	refuse(load, "cannot be linked: %s; %s", linker_error, cure);
+	refuse(load, "cannot be linked: %s; %s", error, cure);
 }
 
 static void

@@ -53,6 +53,8 @@ libweircore_a_SOURCES = \
 	server/inbox.h \
 	server/ini.c \
 	server/ini.h \
+	server/linker.c \
+	server/linker.h \
 	server/listener.c \
 	server/listener.h \
 	server/loader.c \
