@@ -318,6 +318,17 @@ prepare_loop(struct process *p, struct report *report)
 	return false;
 }
 
+/* What was handed over but is not in the configuration would only keep clients waiting. */
+static void
+close_unnamed(struct process *p, struct report *report)
+{
+	for (const struct socket_set *set = p->sockets.first; set != NULL; set = set->next)
+		if (!set->wanted)
+			report_warning(report, p->current->path, 0, "a socket on %s was handed over, but no [listen] section has "
+				"that address; it is closed", set->text);
+	sockets_sweep(&p->sockets);
+}
+
 /* What may need root, and its end. */
 static bool
 bind_and_drop(struct process *p, struct report *report)
@@ -328,7 +339,7 @@ bind_and_drop(struct process *p, struct report *report)
 	sockets_inherit(&p->sockets, NOTIFY_FIRST, notify_descriptors());
 	if (!sockets_open(&p->sockets, p->current, report) || !admin_open(p, report))
 		return false;
-	sockets_sweep(&p->sockets);		/* inherited ones that the configuration does not name */
+	close_unnamed(p, report);
 	if (!privilege_drop(&p->privilege, why, sizeof(why))) {
 		report_error(report, NULL, 0, "%s", why);
 		return false;

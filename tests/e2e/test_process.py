@@ -500,6 +500,15 @@ def test_sockets_are_taken_over(weir):
     assert weir.get() == (200, "one")
 
 
+def test_a_socket_that_no_section_names_is_closed_and_told(weir):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port, fd = listener.getsockname()[1], listener.fileno()
+        weir.write()
+        weir.start([sys.executable, "-c", LAUNCHER, str(fd), *weir.command()], pass_fds=[fd])
+    assert f"a socket on 127.0.0.1:{port} was handed over, but no [listen] section has that address" in weir.log()
+    assert weir.port() != port and refused(port)
+
+
 def test_the_manager_is_told(weir):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         path = os.path.join(weir.folder, "notify")
