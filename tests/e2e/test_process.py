@@ -474,7 +474,10 @@ def test_a_reload_moves_the_log(weir):
 
 LAUNCHER = """
 import os, sys
-os.dup2(int(sys.argv[1]), 3)
+fd = int(sys.argv[1])
+if fd != 3:
+    os.dup2(fd, 3)
+    os.close(fd)
 os.set_inheritable(3, True)
 os.environ["LISTEN_FDS"], os.environ["LISTEN_PID"] = "1", str(os.getpid())
 os.execv(sys.argv[2], sys.argv[2:])
