@@ -16,18 +16,16 @@
 
 #define FILES_MOST 256
 
-/* Where the lines of a settings struct go. Settings are read-only when files are opened: `check` makes the box,
- * `build` puts the file into it. */
+/* Where lines go. Settings are read-only when files are opened, so `build` puts the file into a box of its own. */
 struct output {
-	struct accesslog_file *file;
+	const char *name;		/* stderr, syslog, syslog:/path, off, or a path */
+	struct accesslog_file **box;
 };
 
 struct settings {
-	const char *file;		/* stderr, syslog, syslog:/path, off, or a path */
-	const char *text;		/* the format as written */
-	int escape;			/* enum line_escape */
+	struct output output;
 	struct accesslog_format format;
-	struct output *output;
+	int escape;			/* enum line_escape */
 };
 
 struct outputs {			/* of a generation */
@@ -40,21 +38,25 @@ enum { DROPPED, ERRORS };
 static bool
 is_off(const struct settings *set)
 {
-	return strcmp(set->file, "off") == 0;
+	return strcmp(set->output.name, "off") == 0;
 }
 
 /* --- building ---------------------------------------------------------------------------------------- */
 
-static void
-check(struct weir_build *build, void *settings)
+static const char *
+parse_output(struct weir_build *build, const char *text, void *value)
 {
-	struct settings *set = settings;
-	bool is_word = is_off(set) || strcmp(set->file, "stderr") == 0 || strcmp(set->file, "syslog") == 0;
+	static const char *const words[] = { "stderr", "syslog", "off" };
+	struct output *output = value;
+	bool known = *text == '/' || strncmp(text, "syslog:/", 8) == 0;
 
-	if (!is_word && *set->file != '/' && strncmp(set->file, "syslog:/", 8) != 0)
-		weir_build_error(build, "`%s` is not stderr, syslog, syslog:/PATH, off or a path from / on", set->file);
-	set->output = weir_build_alloc(build, 1, sizeof(*set->output));
-	accesslog_format_compile(build, &set->format, set->text, (enum line_escape)set->escape);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		known |= strcmp(text, words[i]) == 0;
+	if (!known)
+		return "stderr, syslog, syslog:/PATH, off, or a path from / on is expected";
+	output->name = weir_build_printf(build, "%s", text);
+	output->box = weir_build_alloc(build, 1, sizeof(*output->box));
+	return output->name != NULL && output->box != NULL ? NULL : "no memory";
 }
 
 static struct accesslog_file *
@@ -109,12 +111,12 @@ static void
 connect_output(struct weir_build *build, struct outputs *outputs, const struct outputs *previous,
 	const struct settings *set)
 {
-	if (is_off(set) || set->output == NULL || set->output->file != NULL)
+	if (is_off(set) || *set->output.box != NULL)
 		return;
 	if (weir_build_is_check(build))
-		check_folder(build, set->file);
+		check_folder(build, set->output.name);
 	else
-		set->output->file = obtain(build, outputs, previous, set->file);
+		*set->output.box = obtain(build, outputs, previous, set->output.name);
 }
 
 static void
@@ -149,7 +151,7 @@ reopen(void *generation)
 
 	for (size_t i = 0; i < outputs->count; i++)
 		if (!accesslog_file_reopen(outputs->files[i]))
-			weir_log(WEIR_LOG_ERROR, "access log %s: cannot open it anew: %s; it goes on as it was",
+			weir_log(WEIR_LOG_ERROR, "access log %s: cannot be opened anew, goes on as it was: %s",
 				outputs->files[i]->path, strerror(errno));
 }
 
@@ -202,7 +204,7 @@ static enum weir_verdict
 log_request(struct weir_exchange *x, const void *settings, void *state)
 {
 	const struct settings *set = settings;
-	struct accesslog_file *file = set->output->file;
+	struct accesslog_file *file = *set->output.box;
 	unsigned thread = weir_thread_number(x);
 	struct accesslog_buffer *buffer = &file->buffers[thread];
 	struct line line;
@@ -211,7 +213,7 @@ log_request(struct weir_exchange *x, const void *settings, void *state)
 	if (accesslog_file_is_due(file, thread))
 		flush(file, thread);
 	if (accesslog_file_begin(file, thread, &line)) {
-		accesslog_format_write(x, &set->format, clock_of(x), &line);
+		accesslog_format_write(x, &set->format, (enum line_escape)set->escape, clock_of(x), &line);
 		accesslog_file_end(file, thread, &line);
 	}
 	if (buffer->dropped + buffer->errors > 0)
@@ -229,12 +231,14 @@ needed(const void *settings, enum weir_phase phase)
 static const char *const escapes[] = { [LINE_TEXT] = "text", [LINE_JSON] = "json", NULL };
 
 static const struct weir_option options[] = {
-	{ "file", WEIR_TEXT, offsetof(struct settings, file), .initial = "stderr",
+	{ "file", WEIR_CUSTOM, offsetof(struct settings, output), .initial = "stderr",
+	  .size = sizeof(struct output), .parse = parse_output,
 	  .doc = "Where lines go: a path, stderr, syslog, syslog:/PATH, or off." },
-	{ "format", WEIR_TEXT, offsetof(struct settings, text), .initial = "combined",
+	{ "format", WEIR_CUSTOM, offsetof(struct settings, format), .initial = "combined",
+	  .size = sizeof(struct accesslog_format), .parse = accesslog_format_parse,
 	  .doc = "combined, json, or a text with ${variables}, the values of which are escaped." },
 	{ "escape", WEIR_CHOICE, offsetof(struct settings, escape), .choices = escapes, .initial = "text",
-	  .doc = "How values in a text of your own are escaped: text (\\xHH) or json (\\u00HH, UTF-8 kept)." },
+	  .doc = "How values in a text of your own are escaped: text (\\xHH) or json (\\u00HH)." },
 	{ .name = NULL }
 };
 
@@ -253,7 +257,6 @@ WEIR_MODULE(accesslog) = {
 	.generation_size = sizeof(struct outputs),
 	.thread_size = sizeof(struct accesslog_clock),
 	.order = WEIR_CLASS_LAST,
-	.check = check,
 	.needed = needed,
 	.build = build_outputs,
 	.drop = drop,

@@ -59,25 +59,27 @@ compile_piece(struct weir_build *build, struct accesslog_piece *piece, const cha
 		piece->value = weir_build_template(build, piece->text);
 }
 
-void
-accesslog_format_compile(struct weir_build *build, struct accesslog_format *format, const char *text,
-	enum line_escape escape)
+const char *
+accesslog_format_parse(struct weir_build *build, const char *text, void *value)
 {
+	struct accesslog_format *format = value;
 	size_t count = 0;
 
-	*format = (struct accesslog_format){ .escape = escape };
+	*format = (struct accesslog_format){ .kind = FORMAT_OWN };
 	if (strcmp(text, "combined") == 0)
-		return;
-	format->kind = strcmp(text, "json") == 0 ? FORMAT_JSON : FORMAT_OWN;
-	if (format->kind == FORMAT_JSON)
-		return;
+		format->kind = FORMAT_COMBINED;
+	else if (strcmp(text, "json") == 0)
+		format->kind = FORMAT_JSON;
+	if (format->kind != FORMAT_OWN)
+		return NULL;
 	for (const char *at = text; *at != '\0'; at += next_piece(at))
 		count++;
 	format->pieces = weir_build_alloc(build, count + 1, sizeof(*format->pieces));
 	if (format->pieces == NULL)
-		return;
+		return "no memory";
 	for (; *text != '\0'; text += next_piece(text))
 		compile_piece(build, &format->pieces[format->count++], text, next_piece(text));
+	return NULL;		/* a variable that nobody knows was reported already */
 }
 
 /* --- combined ---------------------------------------------------------------------------------------- */
@@ -225,7 +227,7 @@ write_json(struct weir_exchange *x, const struct accesslog_clock *clock, struct 
 /* --- the operator's own ------------------------------------------------------------------------------ */
 
 static void
-write_own(struct weir_exchange *x, const struct accesslog_format *format, struct line *line)
+write_own(struct weir_exchange *x, const struct accesslog_format *format, enum line_escape escape, struct line *line)
 {
 	for (size_t i = 0; i < format->count; i++) {
 		const struct accesslog_piece *piece = &format->pieces[i];
@@ -234,12 +236,12 @@ write_own(struct weir_exchange *x, const struct accesslog_format *format, struct
 		if (piece->value == NULL)
 			accesslog_text(line, piece->text, piece->length);
 		else if ((value = weir_expand(x, piece->value)) != NULL)
-			accesslog_value(line, value, TARGET_MOST, format->escape);
+			accesslog_value(line, value, TARGET_MOST, escape);
 	}
 }
 
 void
-accesslog_format_write(struct weir_exchange *x, const struct accesslog_format *format,
+accesslog_format_write(struct weir_exchange *x, const struct accesslog_format *format, enum line_escape escape,
 	const struct accesslog_clock *clock, struct line *line)
 {
 	switch (format->kind) {
@@ -250,7 +252,7 @@ accesslog_format_write(struct weir_exchange *x, const struct accesslog_format *f
 		write_json(x, clock, line);
 		break;
 	case FORMAT_OWN:
-		write_own(x, format, line);
+		write_own(x, format, escape, line);
 	}
 	LINE_ADD(line, "\n");
 }

@@ -27,16 +27,15 @@ struct accesslog_piece {
 
 struct accesslog_format {
 	enum { FORMAT_COMBINED, FORMAT_JSON, FORMAT_OWN } kind;
-	enum line_escape escape;	/* of an own format's values */
 	struct accesslog_piece *pieces;
 	size_t count;
 };
 
-/* "combined", "json", or a text with ${variables}; errors are reported to the build. */
-void accesslog_format_compile(struct weir_build *, struct accesslog_format *, const char *text, enum line_escape);
+/* An option's parse function: "combined", "json", or a text with ${variables}. */
+const char *accesslog_format_parse(struct weir_build *, const char *text, void *format);
 
-/* Write the line of this exchange, newline and all. */
-void accesslog_format_write(struct weir_exchange *, const struct accesslog_format *, const struct accesslog_clock *,
-	struct line *);
+/* Write the line of this exchange, newline and all; `escape` is for the values of an own format. */
+void accesslog_format_write(struct weir_exchange *, const struct accesslog_format *, enum line_escape,
+	const struct accesslog_clock *, struct line *);
 
 #endif

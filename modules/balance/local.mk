@@ -22,15 +22,18 @@ modules_balance_balance_la_LDFLAGS = $(MODULE_LDFLAGS)
 EXTRA_DIST += modules/balance/balance.ini modules/balance/balance.md
 
 # The pure parts alone, and the hooks against a fake core.
-check_PROGRAMS += modules/balance/test_balance modules/balance/test_pick
-TESTS += modules/balance/test_balance modules/balance/test_pick
-modules_balance_test_balance_SOURCES = $(modules_balance_balance_la_SOURCES) \
+check_PROGRAMS += modules/balance/test_hooks modules/balance/test_pick
+TESTS += modules/balance/test_hooks modules/balance/test_pick
+modules_balance_test_hooks_SOURCES = $(modules_balance_balance_la_SOURCES) \
 	modules/balance/fake.h \
-	modules/balance/test_balance.c
-modules_balance_test_balance_LDADD = $(CMOCKA_LIBS)
+	modules/balance/test_hooks.c
+modules_balance_test_hooks_LDADD = $(CMOCKA_LIBS)
 modules_balance_test_pick_SOURCES = \
 	modules/balance/health.c \
 	modules/balance/pick.c \
 	modules/balance/ring.c \
 	modules/balance/test_pick.c
 modules_balance_test_pick_LDADD = $(CMOCKA_LIBS)
+
+TESTS += modules/balance/test_balance.py
+EXTRA_DIST += modules/balance/test_balance.py

@@ -20,3 +20,6 @@ modules_route_test_index_SOURCES = \
 	modules/route/pattern.c \
 	modules/route/test_index.c
 modules_route_test_index_LDADD = $(CMOCKA_LIBS)
+
+TESTS += modules/route/test_route.py
+EXTRA_DIST += modules/route/test_route.py

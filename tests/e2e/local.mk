@@ -5,7 +5,8 @@
 E2E_TESTS = \
 	tests/e2e/test_process.py
 
-E2E_HELPERS =
+E2E_HELPERS = \
+	tests/e2e/scene.py
 
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) $(E2E_HELPERS)

@@ -274,25 +274,31 @@ struct stage {
 	void *generation;
 };
 
-static void *
-value_at(void *settings, const char *option)
+/* Read one option into the settings; what is wrong with it is an error of the build. */
+static void
+set_option(struct stage *stage, void *settings, const char *name, const char *text)
 {
-	const struct weir_option *at = module->options;
+	const struct weir_option *option = module->options;
+	const char *why;
 
-	while (strcmp(at->name, option) != 0)
-		at++;
-	return (char *)settings + at->offset;
+	while (strcmp(option->name, name) != 0)
+		option++;
+	why = option->parse(&stage->build, text, (char *)settings + option->offset);
+	if (why != NULL)
+		weir_build_error(&stage->build, "%s", why);
 }
 
 static void *
 settings_with(struct stage *stage, const char *file, const char *format, int escape)
 {
 	void *settings = weir_build_alloc(&stage->build, 1, module->settings_size);
+	const struct weir_option *option = module->options;
 
-	*(const char **)value_at(settings, "file") = file;
-	*(const char **)value_at(settings, "format") = format;
-	*(int *)value_at(settings, "escape") = escape;
-	module->check(&stage->build, settings);
+	set_option(stage, settings, "file", file);
+	set_option(stage, settings, "format", format);
+	while (strcmp(option->name, "escape") != 0)
+		option++;
+	*(int *)(void *)((char *)settings + option->offset) = escape;
 	return settings;
 }
 

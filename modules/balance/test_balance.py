@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Requests among real origins that come, go, refuse and stall."""
+import collections
+import contextlib
+import json
+import os
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests/e2e"))
+import scene  # noqa: E402
+
+INI = """
+[module route]
+[module balance]
+[upstream origins]
+{servers}
+{settings}
+[route all]
+match = */*
+upstream = origins
+"""
+
+
+def ini_of(origins, *settings):
+    """`origins` are origins, or pairs of one and what else its line says."""
+    pairs = [origin if isinstance(origin, tuple) else (origin, "") for origin in origins]
+    servers = "\n".join(f"server = {origin.address} {more}".strip() for origin, more in pairs)
+    return INI.format(servers=servers, settings="\n".join(settings))
+
+
+@contextlib.contextmanager
+def origins(names):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(scene.Origin(name)) for name in names]
+
+
+def asked(weir, count, **more):
+    return "".join(weir.ask(**more).body for _ in range(count))
+
+
+def servers(weir, name="origins"):
+    code, text = weir.ctl("--json", "balance", "servers", name)
+    assert code == 0, text
+    return {server["server"]: server for server in json.loads(text)["servers"]}
+
+
+def test_turns_go_by_weight():
+    with origins("ab") as (a, b), scene.Weir(ini_of([(a, "weight=2"), b])) as weir:
+        assert asked(weir, 9) == "abaabaaba"
+
+
+def test_each_policy_serves():
+    for policy in ["round_robin", "least_connections", "two_choices", "hash", "random"]:
+        with origins("ab") as (a, b), scene.Weir(ini_of([a, b], f"balance = {policy}")) as weir:
+            assert set(asked(weir, 8)) <= set("ab")
+
+
+def test_the_busy_one_is_spared():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "balance = least_connections")) as weir:
+        a.mood = "hang"
+        waiting = threading.Thread(target=weir.ask)
+        waiting.start()
+        scene.until(lambda: a.requests, "the first request is at a")
+        assert servers(weir)[a.address]["active"] == 1
+        assert asked(weir, 6) == "bbbbbb"
+        a.mood = "good"
+        a.released.set()
+        waiting.join(scene.PATIENCE)
+        scene.until(lambda: all(s["active"] == 0 for s in servers(weir).values()), "nothing is under way")
+
+
+def test_equal_keys_go_to_one_server_and_stay_when_another_leaves():
+    def homes(weir):
+        return {key: weir.ask(f"/{key}").body for key in range(60)}
+
+    settings = ["balance = hash", "balance.hash = ${path}"]
+    with origins("abc") as (a, b, c), scene.Weir(ini_of([a, b, c], *settings)) as weir:
+        before = homes(weir)
+        assert before == homes(weir)
+        assert min(collections.Counter(before.values()).values()) > 5
+        weir.reload(ini_of([a, b], *settings))
+        scene.until(lambda: "c" not in homes(weir).values(), "c has left")
+        after = homes(weir)
+        assert all(after[key] == home for key, home in before.items() if home != "c")
+
+
+def test_a_server_that_refuses_is_replaced_at_once_and_left_alone():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "balance.max_fails = 2", "balance.fail_time = 2s")) as weir:
+        assert asked(weir, 2) == "ab"
+        a.stop()
+        assert asked(weir, 8) == "bbbbbbbb"
+        assert servers(weir)[a.address]["state"] == "out"
+        assert weir.metric("weir_balance_retries_total") == 2
+        assert weir.metric("weir_balance_outages_total") == 1
+        weir.ask(method="POST", body=b"x")  # nothing has reached an origin yet: safe
+        a.start()
+        scene.until(lambda: weir.ask().body == "a", "a probe lets it in again")
+        assert sorted(asked(weir, 4)) == list("aabb")
+        assert servers(weir)[a.address]["state"] == "in"
+
+
+def test_what_may_have_been_done_is_not_done_twice():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b])) as weir:
+        a.mood = b.mood = "close"
+        assert weir.ask(method="POST", body=b"pay").status == 502
+        assert len(a.requests) + len(b.requests) == 1
+        b.mood = "good"
+        assert weir.ask().body == "b"
+        assert weir.ask(method="PUT", body=b"x" * 1000).body == "b"
+        assert b.requests[-1][1] == b"x" * 1000
+
+
+def test_a_slow_server_times_out_and_another_answers():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "first_byte_timeout = 300ms")) as weir:
+        a.mood = "hang"
+        assert asked(weir, 2) == "bb"
+        a.released.set()
+
+
+def test_a_status_may_be_tried_again():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "balance.retry_on = 503")) as weir:
+        a.mood = 503
+        assert asked(weir, 4) == "bbbb"
+        b.mood = 503
+        assert weir.ask().status == 503  # both were asked: the last answer is passed on
+        a.mood = 500
+        b.mood = 500
+        assert weir.ask().status == 500
+
+
+def test_backups_are_for_when_all_others_are_out():
+    settings = ["balance.max_fails = 1", "balance.fail_time = 1s"]
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, (b, "backup")], *settings)) as weir:
+        assert asked(weir, 3) == "aaa"
+        a.stop()
+        assert asked(weir, 3) == "bbb"
+        a.start()
+        scene.until(lambda: weir.ask().body == "a", "it is in again")
+        assert asked(weir, 3) == "aaa"
+
+
+def test_when_all_are_out_all_are_tried():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "balance.max_fails = 1", "balance.fail_time = 1h")) as weir:
+        a.stop()
+        b.stop()
+        assert weir.ask().status == 502
+        a.start()
+        scene.until(lambda: weir.ask().body == "a", "a answers, long before its hour is over")
+        assert asked(weir, 3) == "aaa"
+
+
+def test_a_reload_remembers_who_is_out():
+    settings = ["balance.max_fails = 1", "balance.fail_time = 1h"]
+    with origins("abc") as (a, b, c), scene.Weir(ini_of([a, b], *settings)) as weir:
+        a.stop()
+        assert asked(weir, 2) == "bb"
+        tried = weir.metric("weir_balance_failures_total")
+        weir.reload(ini_of([c, b, a], *settings))
+        scene.until(lambda: weir.ask().body == "c", "the new server answers")
+        assert set(asked(weir, 6)) == set("bc")
+        assert servers(weir)[a.address]["state"] == "out"
+        assert weir.metric("weir_balance_failures_total") == tried
+
+
+def test_retries_have_a_budget():
+    settings = ["balance.max_fails = 0", "balance.retry_budget = 0", "balance = round_robin"]
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], *settings)) as weir:
+        a.stop()
+        for _ in range(40):
+            weir.ask()
+        assert weir.metric("weir_balance_denials_total") > 0
+        assert weir.metric("weir_balance_retries_total") < 20
+
+
+def test_an_upstream_that_nobody_knows():
+    with origins("a") as (a,), scene.Weir(ini_of([a])) as weir:
+        code, text = weir.ctl("balance", "servers", "nobody")
+        assert code != 0 and "there is no upstream `nobody`" in text

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What scenes are made of: a Weir in a folder of its own, and origins that do as they are told.
+
+    with scene.Weir(INI) as weir, scene.Origin("a") as a: ...
+
+Everything listens on ports that the kernel chooses, ends with its scene, and waits for conditions with a limit.
+"""
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+PATIENCE = 30
+
+PROCESS = """
+[weir]
+threads = {threads}
+admin = {folder}/admin.sock
+state_dir = {folder}
+[listen web]
+address = 127.0.0.1:0
+"""
+
+
+def until(condition, what):
+    """Wait for a condition, and no longer than that; what it was."""
+    limit = time.monotonic() + PATIENCE
+    while time.monotonic() < limit:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.01)
+    raise AssertionError(f"waited in vain: {what}")
+
+
+def check(ini):
+    """`weir -t` with this configuration: the exit code, and what it says without the folder's name."""
+    weir = Weir(ini)
+    try:
+        return weir.check()
+    finally:
+        shutil.rmtree(weir.folder)
+
+
+class Answer:
+    def __init__(self, response, body):
+        self.status, self.body = response.status, body.decode("latin-1")
+        self.headers = response.headers
+
+
+class Weir:
+    """A process with this configuration behind [weir] and one listener. "{folder}" in it is the folder."""
+
+    def __init__(self, ini, threads=1):
+        self.folder = tempfile.mkdtemp(prefix="weir-scene-")
+        self.threads = threads
+        self.process = None
+        self.write(ini)
+
+    def write(self, ini):
+        process = PROCESS.format(threads=self.threads, folder=self.folder)
+        with open(self.path("weir.ini"), "w") as f:
+            f.write(process + ini.replace("{folder}", self.folder))
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def read(self, name):
+        with open(self.path(name), encoding="latin-1") as f:
+            return f.read()
+
+    def command(self, *arguments):
+        modules = os.environ.get("WEIR_MODULES", "")
+        return [os.environ["WEIR"], *(["-M", modules] if modules else []), "-c", self.path("weir.ini"), *arguments]
+
+    def check(self):
+        done = subprocess.run(self.command("-t"), capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return done.returncode, (done.stdout + done.stderr).replace(self.folder + "/", "")
+
+    def __enter__(self):
+        with open(self.path("stderr"), "wb") as errors:
+            self.process = subprocess.Popen(self.command(), stderr=errors, stdin=subprocess.DEVNULL)
+        until(lambda: self.port() or self.process.poll() is not None, "Weir listens")
+        if self.process.poll() is not None:
+            said = self.read("stderr")
+            shutil.rmtree(self.folder)
+            raise AssertionError(said)
+        return self
+
+    def __exit__(self, *what):
+        try:
+            self.process.terminate()
+            code = self.process.wait(PATIENCE)
+            assert code == 0 or what[0] is not None, (code, self.read("stderr"))
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            shutil.rmtree(self.folder)
+
+    def port(self):
+        ports = re.findall(r"listening on 127\.0\.0\.1:(\d+)", self.read("stderr"))
+        return int(ports[-1]) if ports else None
+
+    def ask(self, target="/", host="weir.test", method="GET", body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(), timeout=PATIENCE)
+        try:
+            connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+            for name, value in {"Host": host, **(headers or {})}.items():
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return Answer(response, response.read())
+        finally:
+            connection.close()
+
+    def say(self, data):
+        """Send bytes as they are; all that comes back until the end."""
+        with socket.create_connection(("127.0.0.1", self.port()), PATIENCE) as s:
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := s.recv(65536):
+                answer += piece
+            return answer
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def admin(self, target):
+        connection = http.client.HTTPConnection("weir", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        connection.sock.connect(self.path("admin.sock"))
+        connection.request("GET", target)
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return text
+
+    def metric(self, name):
+        return int(re.search(rf"^{name} (\d+)$", self.admin("/metrics"), re.M).group(1))
+
+    def ctl(self, *words):
+        done = subprocess.run([os.environ["WEIRCTL"], "-s", self.path("admin.sock"), *words],
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def reload(self, ini):
+        self.write(ini)
+        code, text = self.ctl("reload")
+        assert code == 0, text
+
+
+class Origin:
+    """Answers with its name. Its `mood` can be changed: "good", a status, "close" (after the request) or "hang"."""
+
+    def __init__(self, name, mood="good"):
+        self.name, self.mood = name, mood
+        self.requests = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.connections = []
+        self.released = threading.Event()
+
+    def __enter__(self):
+        threading.Thread(target=self.listen, args=(self.listener,), daemon=True).start()
+        return self
+
+    def __exit__(self, *what):
+        self.released.set()
+        self.stop()
+
+    def stop(self):
+        """Refuse connections, and close those that are there."""
+        if self.listener is not None:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+            self.listener = None
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.connections.clear()
+
+    def start(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self.listen, args=(self.listener,), daemon=True).start()
+
+    def listen(self, listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        stream = connection.makefile("rb")
+        try:
+            while self.serve_one(connection, stream):
+                pass
+        except OSError:
+            pass
+        stream.close()
+        connection.close()
+
+    def serve_one(self, connection, stream):
+        line = stream.readline().decode("latin-1").strip()
+        if not line:
+            return False
+        fields = {}
+        while field := stream.readline().decode("latin-1").strip():
+            name, value = field.split(":", 1)
+            fields[name.lower()] = value.strip()
+        body = stream.read(int(fields.get("content-length", 0)))
+        self.requests.append((line, body))
+        mood = self.mood
+        if mood == "close":
+            return False
+        if mood == "hang":
+            self.released.wait(PATIENCE)
+            return False
+        status = 200 if mood == "good" else mood
+        connection.sendall(f"HTTP/1.1 {status} So\r\nContent-Length: {len(self.name)}\r\n\r\n{self.name}".encode())
+        return True
