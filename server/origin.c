@@ -8,6 +8,7 @@
  */
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 #include "buffer.h"
 #include "dial.h"
@@ -196,6 +197,14 @@ copy_fields(struct fields *to, const struct fields *from, struct arena *arena)
 	return true;
 }
 
+/* An upgrade to another version of HTTP would carry requests past us that no phase has seen. */
+static bool
+changes_http(const char *upgrade)
+{
+	return upgrade != NULL && (text_has_token(upgrade, "h2c") || text_has_token(upgrade, "h2")
+		|| strncasecmp(upgrade, "HTTP/", 5) == 0);
+}
+
 bool
 origin_prepare(struct weir_exchange *x)
 {
@@ -210,7 +219,7 @@ origin_prepare(struct weir_exchange *x)
 		x->failure = why;
 		return false;
 	}
-	if (!x->route->settings.upgrade)
+	if (!x->route->settings.upgrade || changes_http(x->sent.upgrade))
 		x->sent.upgrade = NULL;
 	if (x->peer.host != NULL) {
 		x->sent.authority = x->peer.host;
