@@ -328,6 +328,28 @@ def test_many_requests_to_reload_become_few(weir):
     assert weir.status()["reloads"] < 200
 
 
+def test_whoever_asks_gets_a_reload_that_began_later(weir):
+    weir.write()
+    weir.start()
+    wrong = []
+
+    def ask():
+        for _ in range(30):
+            before = weir.status()["generation"]
+            response, text = weir.ask("POST", "/v1/reload")
+            if response.status != 200 or json.loads(text)["generation"] <= before:
+                wrong.append((response.status, before, text))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert wrong == []
+    assert weir.get() == (200, "one")
+    until(lambda: weir.status()["generations"] == 1, "old generations are freed")
+
+
 def test_a_reload_moves_listeners(weir):
     weir.write()
     weir.start()
