@@ -424,7 +424,10 @@ exchange_upstream_readable(struct weir_exchange *x)
 		exchange_go(x, receive_head(x));
 		break;
 	case STAGE_BODY:
-		exchange_go(x, relay_download(x));
+		if (x->out.queued > 0)	/* the client is behind: its write event goes on */
+			upstream_want_read(x->upstream, false);
+		else
+			exchange_go(x, relay_download(x));
 		break;
 	case STAGE_TUNNEL:
 		exchange_go(x, tunnel_relay(x));
