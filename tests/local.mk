@@ -6,7 +6,11 @@ TEST_EXTENSIONS = .py .vtc
 TAP_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh --merge
 LOG_DRIVER = $(TAP_DRIVER)
 PY_LOG_DRIVER = $(TAP_DRIVER)
-PY_LOG_COMPILER = $(PYTHON) $(top_srcdir)/tests/pytest-tap
+
+# Nothing runs for ever: past its time a test and all that it started is killed, and counts as an error.
+LIMIT = timeout --kill-after=10
+LOG_COMPILER = $(LIMIT) 300
+PY_LOG_COMPILER = $(LIMIT) 900 $(PYTHON) $(top_srcdir)/tests/pytest-tap
 VTC_LOG_COMPILER = $(top_srcdir)/tests/vtc
 
 if STATIC_MODULES
