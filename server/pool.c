@@ -148,10 +148,11 @@ static struct key *
 key_new(const struct weir_peer *peer, uint64_t hash)
 {
 	struct key *key = malloc(sizeof(*key) + text_size(peer->address.host) + text_size(peer->bind.host) + text_size(peer->host));
-	char *at = (char *)(key + 1);
+	char *at;
 
 	if (key == NULL)
 		return NULL;
+	at = (char *)(key + 1);
 	atomic_init(&key->references, 1);
 	key->hash = hash;
 	key->address = peer->address;
