@@ -2,8 +2,8 @@
 /*
  * admin: the Unix socket that weirctl and other local programs speak to.
  *
- * Here is the socket and its life; what can be asked is in admin_calls.c. A file in the way is removed only if it is a
- * socket on which nobody listens: two servers never share one.
+ * Here is the socket and its life; what can be asked is in admin_calls.c. A file in the way is removed only
+ * if it is a socket on which nobody listens: two servers never share one.
  */
 #include "admin.h"
 
@@ -64,7 +64,8 @@ is_alive(const struct sockaddr_un *address, long *pid)
 	struct ucred peer;
 	socklen_t length = sizeof(peer);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN);
+	bool alive = fd >= 0 &&
+		(connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN);
 
 	*pid = 0;
 	if (alive && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0)
@@ -84,11 +85,13 @@ clear_way(const struct sockaddr_un *address, struct report *report, const char *
 	if (lstat(address->sun_path, &status) != 0)
 		return true;
 	if (!S_ISSOCK(status.st_mode))
-		report_error(report, file, 0, "`admin = %s` is there already and is no socket; remove it or choose another path",
+		report_error(report, file, 0,
+			"`admin = %s` is there already and is no socket; remove it or choose another path",
 			address->sun_path);
 	else if (is_alive(address, &pid))
-		report_error(report, file, 0, "`admin = %s` belongs to a running process (%ld); is Weir running already? "
-			"Stop it or choose another path", address->sun_path, pid);
+		report_error(report, file, 0,
+			"`admin = %s` belongs to a running process (%ld); is Weir running already? Stop it "
+			"or choose another path", address->sun_path, pid);
 	else
 		return unlink(address->sun_path) == 0 || errno == ENOENT || errno == EACCES;
 	return false;
@@ -100,7 +103,8 @@ explain(const char *path, int error, struct report *report, const char *file)
 	const char *slash = strrchr(path, '/');
 
 	if (error == ENOENT)
-		report_error(report, file, 0, "`admin = %s`: the folder %.*s does not exist; create it for the user that Weir runs as",
+		report_error(report, file, 0,
+			"`admin = %s`: the folder %.*s does not exist; create it for the user of Weir",
 			path, (int)(slash != NULL ? slash - path : 1), slash != NULL ? path : ".");
 	else
 		report_error(report, file, 0, "`admin = %s`: %s", path, strerror(error));
@@ -127,7 +131,8 @@ serve(struct admin *a, struct process *p, int fd)
 {
 	a->pause = evtimer_new(p->base, pause_over, a);
 	a->http = evhttp_new(p->base);
-	a->listener = evconnlistener_new(p->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
+	a->listener = evconnlistener_new(p->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+		BACKLOG, fd);
 	if (a->listener == NULL)
 		close(fd);
 	if (a->pause == NULL || a->http == NULL || a->listener == NULL)
@@ -145,7 +150,8 @@ set_address(struct sockaddr_un *address, const char *path, struct report *report
 {
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(address->sun_path)) {
-		report_error(report, file, 0, "`admin = %s`: a socket's path has at most %zu bytes", path, sizeof(address->sun_path) - 1);
+		report_error(report, file, 0, "`admin = %s`: a socket's path has at most %zu bytes", path,
+			sizeof(address->sun_path) - 1);
 		return false;
 	}
 	strcpy(address->sun_path, path);
@@ -204,7 +210,8 @@ admin_free(struct admin **admin)
 		evhttp_free(a->http);		/* with the listener */
 	if (a->pause != NULL)
 		event_free(a->pause);
-	if (a->inode != 0 && lstat(a->address.sun_path, &status) == 0 && status.st_dev == a->device && status.st_ino == a->inode)
+	if (a->inode != 0 && lstat(a->address.sun_path, &status) == 0 && status.st_dev == a->device &&
+		status.st_ino == a->inode)
 		unlink(a->address.sun_path);
 	free(a);
 	*admin = NULL;

@@ -2,8 +2,9 @@
 /*
  * admin_calls: what can be asked on the admin socket, and the answers.
  *
- * All but /metrics and /healthz speak JSON; an error is {"error": "…"}. 400: the request makes no sense; 404 and 405: there is
- * no such thing, or not with that method; 409: not while the process ends; 422: understood and refused.
+ * All but /metrics and /healthz speak JSON; an error is {"error": "…"}. 400: the request makes no sense; 404
+ * and 405: there is no such thing, or not with that method; 409: not while the process ends; 422: understood
+ * and refused.
  */
 #include "admin_calls.h"
 
@@ -31,7 +32,7 @@ enum { ARGUMENTS_MOST = 64 };
 
 static const char modules_path[] = "/v1/modules/";
 
-/* --- sending ---------------------------------------------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------------------------------------- */
 
 static void
 send_text(struct evhttp_request *request, int code, const char *type, const char *text)
@@ -61,7 +62,8 @@ send_json(struct evhttp_request *request, int code, json_t *document)
 	free(text);
 }
 
-static void send_error(struct evhttp_request *, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void send_error(struct evhttp_request *, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static void
 send_error(struct evhttp_request *request, int code, const char *format, ...)
@@ -85,10 +87,11 @@ log_caller(struct evhttp_request *request, const char *what)
 	socklen_t length = sizeof(peer);
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-	weir_log(WEIR_LOG_NOTICE, "admin socket: user number %ld (process %ld) asks: %s", (long)peer.uid, (long)peer.pid, what);
+	weir_log(WEIR_LOG_NOTICE, "admin socket: user number %ld (process %ld) asks: %s", (long)peer.uid,
+		(long)peer.pid, what);
 }
 
-/* --- status ----------------------------------------------------------------------------------------------------------- */
+/* --- status --------------------------------------------------------------------------------------------- */
 
 static json_t *
 list_listeners(const struct process *p)
@@ -97,9 +100,17 @@ list_listeners(const struct process *p)
 
 	for (const struct socket_set *set = p->sockets.first; set != NULL; set = set->next)
 		if (set->wanted)
-			json_array_append_new(list, json_pack("{so, so, sb}", "address", reply_string(set->text),
-				"listen", reply_string(p->current->listens[set->listen].name), "inherited", (int)set->inherited));
+			json_array_append_new(list, json_pack("{so, so, sb}",
+				"address", reply_string(set->text),
+				"listen", reply_string(p->current->listens[set->listen].name),
+				"inherited", (int)set->inherited));
 	return list;
+}
+
+static void
+add_count(json_t *status, const char *name, const struct threads *t, enum counter counter)
+{
+	json_object_set_new(status, name, json_integer((json_int_t)threads_count(t, counter)));
 }
 
 static void
@@ -113,10 +124,10 @@ show_status(struct process *p, struct evhttp_request *request)
 		"threads", (int)t->count, "ready", (int)p->ready, "draining", (int)p->stopping);
 
 	json_object_set_new(status, "configuration", reply_string(p->current->path));
-	json_object_set_new(status, "connections", json_integer((json_int_t)threads_count(t, COUNT_CLIENT_CONNECTIONS)));
-	json_object_set_new(status, "accepted", json_integer((json_int_t)threads_count(t, COUNT_CLIENT_ACCEPTED)));
-	json_object_set_new(status, "requests", json_integer((json_int_t)threads_count(t, COUNT_REQUESTS)));
-	json_object_set_new(status, "requests_active", json_integer((json_int_t)threads_count(t, COUNT_REQUESTS_ACTIVE)));
+	add_count(status, "connections", t, COUNT_CLIENT_CONNECTIONS);
+	add_count(status, "accepted", t, COUNT_CLIENT_ACCEPTED);
+	add_count(status, "requests", t, COUNT_REQUESTS);
+	add_count(status, "requests_active", t, COUNT_REQUESTS_ACTIVE);
 	json_object_set_new(status, "reloads", json_integer((json_int_t)p->reload.done));
 	json_object_set_new(status, "reload_failures", json_integer((json_int_t)p->reload.failed));
 	json_object_set_new(status, "listeners", list_listeners(p));
@@ -137,7 +148,8 @@ show_metrics(struct process *p, struct evhttp_request *request)
 {
 	struct evbuffer *body = evbuffer_new();
 
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+		"text/plain; version=0.0.4; charset=utf-8");
 	if (body != NULL)
 		metrics_write(body, p);
 	evhttp_send_reply(request, body != NULL ? 200 : 503, NULL, body);
@@ -145,7 +157,7 @@ show_metrics(struct process *p, struct evhttp_request *request)
 		evbuffer_free(body);
 }
 
-/* --- reload and stop -------------------------------------------------------------------------------------------------- */
+/* --- reload and stop ------------------------------------------------------------------------------------ */
 
 /* A request that waits for the end of a reload. */
 struct call {
@@ -171,7 +183,8 @@ list_report(const struct report *report)
 	json_t *list = json_array();
 
 	for (const struct report_line *line = report->first; line != NULL; line = line->next) {
-		json_t *one = json_pack("{ss, so}", "kind", line->warning ? "warning" : "error", "text", reply_string(line->text));
+		json_t *one = json_pack("{ss, so}", "kind", line->warning ? "warning" : "error", "text",
+			reply_string(line->text));
 
 		if (line->file != NULL)
 			json_object_set_new(one, "file", reply_string(line->file));
@@ -198,7 +211,8 @@ reloaded(struct reload_waiter *waiter, const struct reload_outcome *outcome)
 	answer = json_pack("{sI, sI, so}", "generation", (json_int_t)outcome->generation->number,
 		"microseconds", (json_int_t)outcome->microseconds, "messages", list_report(outcome->report));
 	if (!outcome->done)
-		json_object_set_new(answer, "error", json_string("the configuration has errors; the former one serves on"));
+		json_object_set_new(answer, "error",
+			json_string("the configuration has errors; the former one serves on"));
 	send_json(request, outcome->done ? 200 : 422, answer);
 }
 
@@ -228,12 +242,13 @@ static void
 stop(struct process *p, struct evhttp_request *request)
 {
 	log_caller(request, "stop");
-	evhttp_request_set_on_complete_cb(request, stop_answered, p);	/* ending at once would cut the answer */
+	/* Ending at once would cut the answer. */
+	evhttp_request_set_on_complete_cb(request, stop_answered, p);
 	send_json(request, 200, json_pack("{sb, sI}", "draining", 1, "drain_timeout",
 		(json_int_t)(p->stopping ? 0 : p->current->settings.drain_timeout)));
 }
 
-/* --- modules ---------------------------------------------------------------------------------------------------------- */
+/* --- modules -------------------------------------------------------------------------------------------- */
 
 static bool
 find_slot(const struct generation *g, const char *name, size_t *slot)
@@ -271,7 +286,8 @@ show_modules(struct process *p, struct evhttp_request *request)
 	send_json(request, 200, json_pack("{so}", "modules", list));
 }
 
-/* {"arguments": ["…", …]}; nothing at all is no argument. The texts are the document's. False after answering. */
+/* {"arguments": ["…", …]}; nothing at all is no argument. The texts are the document's. False after
+ * answering. */
 static bool
 read_arguments(struct evhttp_request *request, json_t **document, const char **arguments, int *count)
 {
@@ -284,14 +300,17 @@ read_arguments(struct evhttp_request *request, json_t **document, const char **a
 	*document = NULL;
 	if (length == 0)
 		return true;
-	*document = json_loadb((const char *)evbuffer_pullup(body, -1), length, JSON_REJECT_DUPLICATES, &error);
+	*document = json_loadb((const char *)evbuffer_pullup(body, -1), length, JSON_REJECT_DUPLICATES,
+		&error);
 	if (*document == NULL) {
 		send_error(request, 400, "line %d, column %d: %s", error.line, error.column, error.text);
 		return false;
 	}
 	list = json_object_get(*document, "arguments");
-	if (!json_is_object(*document) || (list != NULL && !json_is_array(list)) || json_array_size(list) > ARGUMENTS_MOST) {
-		send_error(request, 400, "the body is an object with a list `arguments` of at most %d texts", ARGUMENTS_MOST);
+	if (!json_is_object(*document) || (list != NULL && !json_is_array(list)) ||
+		json_array_size(list) > ARGUMENTS_MOST) {
+		send_error(request, 400, "the body is an object with a list `arguments` of at most %d texts",
+			ARGUMENTS_MOST);
 		return false;
 	}
 	json_array_foreach(list, i, one) {
@@ -305,7 +324,8 @@ read_arguments(struct evhttp_request *request, json_t **document, const char **a
 }
 
 static void
-run_verb(struct evhttp_request *request, const struct weir_verb *verb, void *generation, int count, const char **arguments)
+run_verb(struct evhttp_request *request, const struct weir_verb *verb, void *generation, int count,
+	const char **arguments)
 {
 	struct weir_reply reply;
 	bool good;
@@ -358,7 +378,7 @@ call_module(struct process *p, struct evhttp_request *request, const char *modul
 	json_decref(document);
 }
 
-/* --- which call it is ------------------------------------------------------------------------------------------------- */
+/* --- which call it is ----------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *path;

@@ -2,8 +2,9 @@
 /*
  * clock: what modules may ask of time and chance (weir/thread.h).
  *
- * The clocks are the kernel's coarse ones, a few nanoseconds to read. Random numbers are xoshiro256**, with a state per
- * thread, seeded by the kernel at the thread's first call: good for balancing and sampling, not for secrets.
+ * The clocks are the kernel's coarse ones, a few nanoseconds to read. Random numbers are xoshiro256**, with a
+ * state per thread, seeded by the kernel at the thread's first call: good for balancing and sampling, not for
+ * secrets.
  */
 #include <stdint.h>
 #include <sys/random.h>
@@ -49,7 +50,8 @@ mix(uint64_t *seed)
 	return z ^ (z >> 31);
 }
 
-/* Where the kernel has no random bytes to give (very early in a boot), time and the thread's address must do. */
+/* Where the kernel has no random bytes to give (very early in a boot), time and the thread's address must
+ * do. */
 static void
 seed(void)
 {

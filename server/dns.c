@@ -2,8 +2,9 @@
 /*
  * dns: one question to the name servers, by libevent's evdns.
  *
- * evdns tells an answer by a deferred callback, which nothing can call off: hence the rule that the base must not run
- * after dns_free. A name server that refuses or is silent is asked less, but always when there is no other.
+ * evdns tells an answer by a deferred callback, which nothing can call off: hence the rule that the base must
+ * not run after dns_free. A name server that refuses or is silent is asked less, but always when there is no
+ * other.
  */
 #include "dns.h"
 
@@ -24,7 +25,10 @@ struct dns {
 
 /* Six seconds until a silent server is given up; "options" of resolv.conf overrule the first two. */
 static const char *const options[][2] = {
-	{ "timeout:", "2" }, { "attempts:", "3" }, { "max-inflight:", "256" }, { "initial-probe-timeout:", "2" },
+	{ "timeout:", "2" },
+	{ "attempts:", "3" },
+	{ "max-inflight:", "256" },
+	{ "initial-probe-timeout:", "2" },
 	{ "randomize-case:", "1" },
 };
 

@@ -2,8 +2,9 @@
 /*
  * dns: one question to the name servers, by libevent's evdns.
  *
- * Which servers: those given, or those of resolv.conf, which is read again when it has changed. Identifiers, ports and the
- * case of names are random, search domains are not used. Nothing here blocks but the reading of that small file.
+ * Which servers: those given, or those of resolv.conf, which is read again when it has changed. Identifiers,
+ * ports and the case of names are random, search domains are not used. Nothing here blocks but the reading of
+ * that small file.
  */
 #ifndef WEIR_SERVER_DNS_H
 #define WEIR_SERVER_DNS_H

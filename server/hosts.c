@@ -120,7 +120,8 @@ hosts_refresh(struct hosts *hosts)
 	struct stat status = { 0 };
 	char *rest, *line;
 
-	if (stat(hosts->path, &status) == 0 && memcmp(&status.st_mtim, &hosts->changed, sizeof(hosts->changed)) == 0)
+	if (stat(hosts->path, &status) == 0 &&
+		memcmp(&status.st_mtim, &hosts->changed, sizeof(hosts->changed)) == 0)
 		return;
 	forget(hosts);
 	hosts->changed = status.st_mtim;

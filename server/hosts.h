@@ -2,8 +2,8 @@
 /*
  * hosts: the names that need no server: numbers, the names of /etc/hosts, localhost.
  *
- * The file is kept sorted in memory and read again when it has changed. Lines that make no sense are passed over, as
- * resolvers do.
+ * The file is kept sorted in memory and read again when it has changed. Lines that make no sense are passed
+ * over, as resolvers do.
  */
 #ifndef WEIR_SERVER_HOSTS_H
 #define WEIR_SERVER_HOSTS_H

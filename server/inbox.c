@@ -3,9 +3,9 @@
  * inbox: how one thread tells another something.
  *
  * The list is a stack: posting is one compare-and-swap, and since the owner only ever takes all of it there
- * is no ABA. What was taken is turned round, so that messages run in the order of posting. Whoever
- * finds the stack empty wakes the owner. The owner reads the eventfd before it takes the stack: a message posted
- * in between is taken at once and costs one idle wake-up, but none is ever left lying.
+ * is no ABA. What was taken is turned round, so that messages run in the order of posting. Whoever finds the
+ * stack empty wakes the owner. The owner reads the eventfd before it takes the stack: a message posted in
+ * between is taken at once and costs one idle wake-up, but none is ever left lying.
  */
 #include "inbox.h"
 
@@ -98,7 +98,8 @@ inbox_post(struct inbox *inbox, struct message *message)
 	    memory_order_release, memory_order_relaxed));
 	if (newest != NULL)
 		return;
-	/* The count cannot fill up (it is read at each wake-up), so nothing but a signal can get in the way. */
+	/* The count cannot fill up (it is read at each wake-up), so nothing but a signal can get in the
+	 * way. */
 	while (write(inbox->wakeup, &one, sizeof(one)) < 0 && errno == EINTR)
 		continue;
 }

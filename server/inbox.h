@@ -3,8 +3,8 @@
  * inbox: how one thread tells another something.
  *
  * Each event loop owns one inbox: a lock-free list that any thread pushes to, and an eventfd that wakes the
- * loop, written only when the list was empty, so that a burst of messages costs one wake-up. The owner takes the
- * whole list at once and runs the messages in the order in which they were posted.
+ * loop, written only when the list was empty, so that a burst of messages costs one wake-up. The owner takes
+ * the whole list at once and runs the messages in the order in which they were posted.
  */
 #ifndef WEIR_SERVER_INBOX_H
 #define WEIR_SERVER_INBOX_H

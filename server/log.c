@@ -2,12 +2,12 @@
 /*
  * log: the error log.
  *
- * Every target is one descriptor, and its number never changes once it is ours: another file is put under the same
- * number with dup3, so a thread that is writing meanwhile needs no lock. Syslog is a datagram socket to /dev/log
- * rather than syslog(3), which would hold every thread while the daemon is stuck.
+ * Every target is one descriptor, and its number never changes once it is ours: another file is put under the
+ * same number with dup3, so a thread that is writing meanwhile needs no lock. Syslog is a datagram socket to
+ * /dev/log rather than syslog(3), which would hold every thread while the daemon is stuck.
  *
- * What a client sent may stand in a line: control bytes are written as \xHH, so that nobody can forge a line or drive a terminal.
- * Each level has a rate of its own, so that a flood of warnings hides no error.
+ * What a client sent may stand in a line: control bytes are written as \xHH, so that nobody can forge a line
+ * or drive a terminal. Each level has a rate of its own, so that a flood of warnings hides no error.
  */
 #include "log.h"
 
@@ -53,7 +53,8 @@ static struct {
 	unsigned dropped;		/* since that was logged last */
 } rate = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* C1 controls stand alone, or as C2 80 to C2 9F in UTF-8; after any other lead byte these are parts of letters. */
+/* C1 controls stand alone, or as C2 80 to C2 9F in UTF-8; after any other lead byte these are parts of
+ * letters. */
 static bool
 is_control(unsigned char c, unsigned char before)
 {
@@ -94,8 +95,8 @@ prefix(char *to, size_t room, enum weir_level level)
 	gmtime_r(&now, &tm);
 	if (atomic_load_explicit(&to_syslog, memory_order_relaxed))
 		return (size_t)snprintf(to, room, "<%d>weir[%ld]: ", levels[level].priority, (long)getpid());
-	return (size_t)snprintf(to, room, "%04d-%02d-%02dT%02d:%02d:%02dZ %s: ", tm.tm_year + 1900, tm.tm_mon + 1,
-		tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, levels[level].name);
+	return (size_t)snprintf(to, room, "%04d-%02d-%02dT%02d:%02d:%02dZ %s: ", tm.tm_year + 1900,
+		tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, levels[level].name);
 }
 
 /* False when the line could not go out now. A restarted syslog daemon has a new socket under the old name. */
@@ -112,7 +113,8 @@ send_line(const char *line, size_t length)
 	while ((sent = write(fd, line, length)) < 0) {
 		if (errno == EINTR)
 			continue;
-		if (!again || connect(fd, (const struct sockaddr *)&syslog_address, sizeof(syslog_address)) < 0)
+		if (!again ||
+			connect(fd, (const struct sockaddr *)&syslog_address, sizeof(syslog_address)) < 0)
 			return false;
 		again = false;
 	}
@@ -196,7 +198,7 @@ weir_log(enum weir_level level, const char *format, ...)
 	errno = error;
 }
 
-/* --- targets ------------------------------------------------------------------------------------------------------ */
+/* --- targets -------------------------------------------------------------------------------------------- */
 
 static int
 open_syslog(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log: the error log. A line goes out in one write, from any thread, and never waits: where the target would block, or past a
- * rate, lines are dropped and their number is logged.
+ * log: the error log. A line goes out in one write, from any thread, and never waits: where the target would
+ * block, or past a rate, lines are dropped and their number is logged.
  */
 #ifndef WEIR_SERVER_LOG_H
 #define WEIR_SERVER_LOG_H
@@ -11,7 +11,8 @@
 
 enum { LOG_RATE = 200 };	/* lines a second of each level */
 
-/* Where lines go: "stderr", "syslog" or a file's path. False (errno) leaves the former target. Main thread. */
+/* Where lines go: "stderr", "syslog" or a file's path. False (errno) leaves the former target. Main
+ * thread. */
 bool log_open(const char *target, enum weir_level);
 
 /* Open the file anew (USR1): the descriptor stays the same. Main thread. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics: all counters as Prometheus reads them (text format 0.0.4): the core's, the process's, the modules'.
+ * metrics: all counters as Prometheus reads them (text format 0.0.4): the core's, the process's, the
+ * modules'.
  *
- * Each thread counts for itself; sums are made here, when somebody asks. A module's metrics stay once it was loaded, also
- * when the configuration no longer names it: counters do not vanish.
+ * Each thread counts for itself; sums are made here, when somebody asks. A module's metrics stay once it was
+ * loaded, also when the configuration no longer names it: counters do not vanish.
  */
 #include "metrics.h"
 
@@ -55,15 +56,19 @@ static void
 write_process(struct evbuffer *to, const struct process *p)
 {
 	describe(to, "", "build_info", true, "Always 1; the version is a label.");
-	evbuffer_add_printf(to, "weir_build_info{version=\"%s\",abi=\"%d.%d\"} 1\n", PACKAGE_VERSION, WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
+	evbuffer_add_printf(to, "weir_build_info{version=\"%s\",abi=\"%d.%d\"} 1\n", PACKAGE_VERSION,
+		WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
 	write_one(to, "start_time_seconds", true, "When the process started, in seconds since the epoch.",
 		weir_time() - (weir_now() - p->started) / 1000);
 	write_one(to, "threads", true, "Event threads.", p->threads.count);
-	write_one(to, "generation", true, "Number of the configuration that serves.", (int64_t)p->current->number);
-	write_one(to, "generations", true, "Configurations in memory: the one that serves and those with requests.", p->living_count);
+	write_one(to, "generation", true, "Number of the configuration that serves.",
+		(int64_t)p->current->number);
+	write_one(to, "generations", true,
+		"Configurations in memory: the one that serves and those with requests.", p->living_count);
 	write_one(to, "draining", true, "1 while the process ends.", p->stopping);
 	write_one(to, "reloads_total", false, "Reloads that succeeded.", (int64_t)p->reload.done);
-	write_one(to, "reload_failures_total", false, "Reloads that were refused.", (int64_t)p->reload.failed);
+	write_one(to, "reload_failures_total", false, "Reloads that were refused.",
+		(int64_t)p->reload.failed);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics: all counters as Prometheus reads them (text format 0.0.4): the core's, the process's, the modules'.
+ * metrics: all counters as Prometheus reads them (text format 0.0.4): the core's, the process's, the
+ * modules'.
  */
 #ifndef WEIR_SERVER_METRICS_H
 #define WEIR_SERVER_METRICS_H

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * name: host names as keys: their one form, and a table of a bounded number of them, the least recently used out first.
+ * name: host names as keys: their one form, and a table of a bounded number of them, the least recently used
+ * out first.
  *
- * Names may come from clients, so the hash starts at random. Only letters, digits, '-', '_' and '.' make a name: all
- * else is refused here and reaches no name server. A colon is allowed for numeric IPv6 addresses alone.
+ * Names may come from clients, so the hash starts at random. Only letters, digits, '-', '_' and '.' make a
+ * name: all else is refused here and reaches no name server. A colon is allowed for numeric IPv6 addresses
+ * alone.
  */
 #include "name.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * name: host names as keys: their one form, and a table of a bounded number of them, the least recently used out first.
+ * name: host names as keys: their one form, and a table of a bounded number of them, the least recently used
+ * out first.
  *
  * What is kept for a name embeds struct name, and is the caller's to allocate and free.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * notify: what a service manager is told, and what it hands over (sd_notify and LISTEN_FDS, without libsystemd).
+ * notify: what a service manager is told, and what it hands over (sd_notify and LISTEN_FDS, without
+ * libsystemd).
  */
 #include "notify.h"
 
@@ -55,7 +56,8 @@ notify_send(const char *format, ...)
 		return false;
 	if (length >= MESSAGE)
 		length = MESSAGE - 1;
-	sent = sendto(fd, message, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, address_length);
+	sent = sendto(fd, message, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address,
+		address_length);
 	close(fd);
 	return sent == length;
 }

@@ -2,9 +2,10 @@
 /*
  * privilege: root for as long as it takes to bind addresses, and never again.
  *
- * The order matters: groups while we may still set them, then all three of the group's and the user's ids at once, which
- * also empties the permitted and effective capabilities; then the bounding set is beside the point, and no_new_privs
- * makes execve unable to give anything back. What was done is then checked by trying to undo it.
+ * The order matters: groups while we may still set them, then all three of the group's and the user's ids at
+ * once, which also empties the permitted and effective capabilities; then the bounding set is beside the
+ * point, and no_new_privs makes execve unable to give anything back. What was done is then checked by trying
+ * to undo it.
  */
 #include "privilege.h"
 
@@ -54,19 +55,22 @@ privilege_find(struct privilege *p, const char *user, const char *group, char *w
 	p->group = account->pw_gid;
 	if (is_set(group)) {
 		if ((own = getgrnam(group)) == NULL)
-			return refuse(why, size, "there is no group %s; create it or set another `group`", group);
+			return refuse(why, size, "there is no group %s; create it or set another `group`",
+				group);
 		p->group = own->gr_gid;
 	}
 	p->wanted = geteuid() == 0 && p->user != 0;
 	if (geteuid() != 0 && geteuid() != p->user)
-		snprintf(why, size, "only root can become `user = %s`; serving as user number %ld", user, (long)geteuid());
+		snprintf(why, size, "only root can become `user = %s`; serving as user number %ld", user,
+			(long)geteuid());
 	return true;
 }
 
 bool
 privilege_lend(const struct privilege *p)
 {
-	return !p->wanted || (initgroups(p->name, p->group) == 0 && setegid(p->group) == 0 && seteuid(p->user) == 0);
+	return !p->wanted ||
+		(initgroups(p->name, p->group) == 0 && setegid(p->group) == 0 && seteuid(p->user) == 0);
 }
 
 bool

@@ -2,9 +2,9 @@
 /*
  * process: the main thread's life: start, signals, drain, end.
  *
- * Start: read the configuration (as the user to become), bind what it names, drop privileges, start the threads, publish.
- * What fails until then is printed to stderr and ends the process with 1; afterwards the error log is the place. A
- * generation is freed when `released` says that no thread holds it.
+ * Start: read the configuration (as the user to become), bind what it names, drop privileges, start the
+ * threads, publish. What fails until then is printed to stderr and ends the process with 1; afterwards the
+ * error log is the place. A generation is freed when `released` says that no thread holds it.
  */
 #include "process.h"
 
@@ -30,7 +30,7 @@
 
 enum { LIVING_MOST = 1024, OFFLOAD_THREADS = 2 };
 
-/* --- generations ----------------------------------------------------------------------------------------------------- */
+/* --- generations ---------------------------------------------------------------------------------------- */
 
 bool
 process_add_generation(struct process *p, struct generation *g)
@@ -83,10 +83,11 @@ taken(void *argument)
 	}
 	p->ready = true;
 	log_addresses(p);
-	notify_send("READY=1\nMAINPID=%ld\nSTATUS=serving generation %" PRIu64, (long)getpid(), p->current->number);
+	notify_send("READY=1\nMAINPID=%ld\nSTATUS=serving generation %" PRIu64, (long)getpid(),
+		p->current->number);
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------- */
 
 static void
 drained(void *argument)
@@ -103,7 +104,8 @@ drain_timed_out(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	weir_log(WEIR_LOG_WARNING, "%" PRIu64 " connections were open at the end of drain_timeout and are closed",
+	weir_log(WEIR_LOG_WARNING,
+		"%" PRIu64 " connections were open at the end of drain_timeout and are closed",
 		threads_count(&p->threads, COUNT_CLIENT_CONNECTIONS));
 	event_base_loopbreak(p->base);
 }
@@ -125,7 +127,7 @@ process_stop(struct process *p)
 	event_add(p->drain_timer, &after);
 }
 
-/* --- signals --------------------------------------------------------------------------------------------------------- */
+/* --- signals -------------------------------------------------------------------------------------------- */
 
 static void
 reopen_logs(struct process *p)
@@ -189,10 +191,12 @@ log_libevent(int severity, const char *text)
 		[EVENT_LOG_ERR] = WEIR_LOG_ERROR,
 	};
 
-	weir_log(severity >= EVENT_LOG_DEBUG && severity <= EVENT_LOG_ERR ? levels[severity] : WEIR_LOG_WARNING, "%s", text);
+	bool known = severity >= EVENT_LOG_DEBUG && severity <= EVENT_LOG_ERR;
+
+	weir_log(known ? levels[severity] : WEIR_LOG_WARNING, "%s", text);
 }
 
-/* --- the start ------------------------------------------------------------------------------------------------------- */
+/* --- the start ------------------------------------------------------------------------------------------ */
 
 /* Descriptors cost nothing until they are used: take as many as we may have. */
 static void
@@ -214,8 +218,9 @@ check_limits(const struct generation *g, struct report *report)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY
 			&& (int64_t)limit.rlim_cur < g->settings.connections)
-		report_warning(report, g->path, 0, "`connections = %" PRId64 "` cannot be reached: this process may have %" PRIu64
-			" file descriptors; raise the limit (LimitNOFILE= in systemd, ulimit -n) or lower `connections`",
+		report_warning(report, g->path, 0,
+			"`connections = %" PRId64 "` cannot be reached: this process may have %" PRIu64
+			" file descriptors; raise that (LimitNOFILE= in systemd) or lower `connections`",
 			g->settings.connections, (uint64_t)limit.rlim_cur);
 }
 
@@ -232,7 +237,8 @@ find_user(struct process *p, struct report *report)
 	else if (why[0] != '\0')
 		report_warning(report, peeked->path, 0, "%s", why);
 	p->privilege.name = NULL;
-	if (report->errors == 0 && peeked->settings.user != NULL && (p->privilege.name = strdup(peeked->settings.user)) == NULL)
+	if (report->errors == 0 && peeked->settings.user != NULL &&
+		(p->privilege.name = strdup(peeked->settings.user)) == NULL)
 		report_error(report, NULL, 0, "no memory");
 	generation_free(&peeked);
 	return report->errors == 0;
@@ -281,7 +287,8 @@ read_configuration(struct process *p, struct report *report)
 	if (!find_user(p, report))
 		return false;
 	if (!privilege_lend(&p->privilege)) {
-		report_error(report, NULL, 0, "cannot act as user %s: %s", p->privilege.name, strerror(errno));
+		report_error(report, NULL, 0, "cannot act as user %s: %s", p->privilege.name,
+			strerror(errno));
 		return false;
 	}
 	if ((p->modules = loader_new(p->command->folders, report)) == NULL)
@@ -296,7 +303,8 @@ read_configuration(struct process *p, struct report *report)
 	remember_start(p);
 	check_limits(g, report);
 	if (!log_open(g->settings.error_log, (enum weir_level)g->settings.log_level))
-		report_error(report, g->path, 0, "cannot open `error_log = %s`: %s", g->settings.error_log, strerror(errno));
+		report_error(report, g->path, 0, "cannot open `error_log = %s`: %s", g->settings.error_log,
+			strerror(errno));
 	if (!privilege_return(&p->privilege))
 		report_error(report, NULL, 0, "cannot become root again to bind: %s", strerror(errno));
 	return report->errors == 0;
@@ -312,7 +320,8 @@ prepare_loop(struct process *p, struct report *report)
 		p->tick = event_new(p->base, -1, EV_PERSIST, tick, p);
 		p->drain_timer = evtimer_new(p->base, drain_timed_out, p);
 	}
-	if (p->tick != NULL && p->drain_timer != NULL && event_add(p->tick, &second) == 0 && watch_signals(p) && reload_init(p))
+	if (p->tick != NULL && p->drain_timer != NULL && event_add(p->tick, &second) == 0 &&
+		watch_signals(p) && reload_init(p))
 		return true;
 	report_error(report, NULL, 0, "no memory or no descriptors for the main loop");
 	return false;
@@ -324,8 +333,9 @@ close_unnamed(struct process *p, struct report *report)
 {
 	for (const struct socket_set *set = p->sockets.first; set != NULL; set = set->next)
 		if (!set->wanted)
-			report_warning(report, p->current->path, 0, "a socket on %s was handed over, but no [listen] section has "
-				"that address; it is closed", set->text);
+			report_warning(report, p->current->path, 0,
+				"a socket on %s was handed over, but no [listen] section has that address; "
+				"it is closed", set->text);
 	sockets_sweep(&p->sockets);
 }
 
@@ -354,8 +364,9 @@ start_threads(struct process *p, struct report *report)
 	p->threads.drained = drained;
 	p->threads.released = released;
 	p->threads.argument = p;
-	if (offload_start(OFFLOAD_THREADS) && threads_start(&p->threads, p->current->threads, &p->current->settings, p->base)
-			&& threads_publish(&p->threads, p->current, &p->sockets))
+	if (offload_start(OFFLOAD_THREADS) &&
+		threads_start(&p->threads, p->current->threads, &p->current->settings, p->base) &&
+		threads_publish(&p->threads, p->current, &p->sockets))
 		return true;
 	report_error(report, NULL, 0, "cannot start the event threads");
 	return false;

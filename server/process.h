@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process: the main thread's life: start, signals, drain, end. Reloading is reload.c's, the admin socket admin.c's.
+ * process: the main thread's life: start, signals, drain, end. Reloading is reload.c's, the admin socket
+ * admin.c's.
  *
  * The main thread serves no traffic; whatever it does, the event threads go on.
  */
@@ -31,7 +32,7 @@ struct process {
 	struct event_base *base;
 	struct modules *modules;
 	struct privilege privilege;
-	struct weir_settings start;		/* copies of what holds until the process ends: reload.c compares */
+	struct weir_settings start;		/* copies of what holds until the end: reload.c compares */
 	struct sockets sockets;
 	struct threads threads;
 	struct generation *current;		/* the one published last */

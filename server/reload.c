@@ -64,10 +64,13 @@ end(struct process *p, bool done)
 
 	log_report(&p->reload.report);
 	if (done)
-		weir_log(WEIR_LOG_NOTICE, "generation %" PRIu64 " serves, %" PRId64 ".%03d ms after the reload began",
+		weir_log(WEIR_LOG_NOTICE,
+			"generation %" PRIu64 " serves, %" PRId64 ".%03d ms after the reload began",
 			p->current->number, outcome.microseconds / 1000, (int)(outcome.microseconds % 1000));
 	else
-		weir_log(WEIR_LOG_ERROR, "the configuration was not reloaded; generation %" PRIu64 " serves on", p->current->number);
+		weir_log(WEIR_LOG_ERROR,
+			"the configuration was not reloaded; generation %" PRIu64 " serves on",
+			p->current->number);
 	if (!p->stopping)
 		notify_send("READY=1\nSTATUS=serving generation %" PRIu64 "%s", p->current->number,
 			done ? "" : "; the last reload failed");
@@ -90,7 +93,8 @@ differ_resolver(const struct weir_list *a, const struct weir_list *b)
 	if (a->count != b->count)
 		return true;
 	for (size_t i = 0; i < a->count; i++)
-		if (left[i].length != right[i].length || memcmp(&left[i].socket, &right[i].socket, left[i].length) != 0)
+		if (left[i].length != right[i].length ||
+			memcmp(&left[i].socket, &right[i].socket, left[i].length) != 0)
 			return true;
 	return false;
 }
@@ -115,24 +119,28 @@ warn_of_old(const struct process *p, const struct generation *g, struct report *
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (settings[i].changed)
-			report_warning(report, g->path, 0, "`%s` in [weir] has changed; that needs a restart", settings[i].name);
+			report_warning(report, g->path, 0, "`%s` in [weir] has changed; that needs a restart",
+				settings[i].name);
 }
 
 /* The log follows a reload; where its new target cannot be had, the old one stays. */
 static void
 move_log(const struct generation *old, const struct generation *g, struct report *report)
 {
-	if (!differ(old->settings.error_log, g->settings.error_log) && old->settings.log_level == g->settings.log_level)
+	if (!differ(old->settings.error_log, g->settings.error_log) &&
+		old->settings.log_level == g->settings.log_level)
 		return;
 	if (!log_open(g->settings.error_log, (enum weir_level)g->settings.log_level))
-		report_warning(report, g->path, 0, "cannot open `error_log = %s` (%m); the old one stays", g->settings.error_log);
+		report_warning(report, g->path, 0, "cannot open `error_log = %s` (%m); the old one stays",
+			g->settings.error_log);
 }
 
 /* False with errors in the report; then nothing has changed. */
 static bool
 build(struct process *p, struct report *report)
 {
-	struct generation *g = generation_build(p->command->path, p->modules, p->current, p->threads.count, report);
+	struct generation *g =
+		generation_build(p->command->path, p->modules, p->current, p->threads.count, report);
 
 	if (g == NULL)
 		return false;

@@ -2,8 +2,9 @@
 /*
  * reload: another generation from the files takes the place of the one that serves.
  *
- * Building happens on the main thread while traffic goes on; then one message to each thread makes the swap. What
- * cannot be built leaves everything as it is. Requests for a reload while one is under way become one more after it.
+ * Building happens on the main thread while traffic goes on; then one message to each thread makes the swap.
+ * What cannot be built leaves everything as it is. Requests for a reload while one is under way become one
+ * more after it.
  */
 #ifndef WEIR_SERVER_RELOAD_H
 #define WEIR_SERVER_RELOAD_H
@@ -17,14 +18,14 @@ struct report;
 
 struct reload_outcome {
 	const struct generation *generation;	/* that serves now */
-	const struct report *report;		/* errors, where it failed, and warnings; NULL: it was not begun */
+	const struct report *report;		/* errors and warnings; NULL: it was not begun */
 	bool done;
 	int64_t microseconds;			/* from the beginning until every thread had taken it */
 };
 
 struct reload_waiter {
 	struct reload_waiter *next;
-	void (*told)(struct reload_waiter *, const struct reload_outcome *);	/* the waiter is the caller's again */
+	void (*told)(struct reload_waiter *, const struct reload_outcome *);	/* it is the caller's again */
 };
 
 bool reload_init(struct process *);

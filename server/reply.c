@@ -64,7 +64,8 @@ add(struct weir_reply *r, const char *name, json_t *value)
 		weir_reply_error(r, "no memory for the answer");
 		return false;
 	}
-	if (json_is_array(in) ? json_array_append_new(in, value) == 0 : name != NULL && json_object_set_new(in, name, value) == 0)
+	if (json_is_array(in) ? json_array_append_new(in, value) == 0
+			      : name != NULL && json_object_set_new(in, name, value) == 0)
 		return true;
 	if (!json_is_array(in) && name == NULL)
 		json_decref(value);

@@ -2,8 +2,8 @@
 /*
  * reply: the answer to an admin request while it is made: the other side of weir_reply_… (weir/build.h).
  *
- * A JSON object that grows member by member. Mistakes of a module (too many opened, a member without a name) become an
- * error of the answer, never a broken document. Main thread.
+ * A JSON object that grows member by member. Mistakes of a module (too many opened, a member without a name)
+ * become an error of the answer, never a broken document. Main thread.
  */
 #ifndef WEIR_SERVER_REPLY_H
 #define WEIR_SERVER_REPLY_H

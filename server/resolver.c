@@ -2,13 +2,13 @@
 /*
  * resolver: names to addresses, asynchronously, one resolver for each event thread.
  *
- * An entry for each name: what was learnt last, until when it holds, the two questions under way if any, and who waits. A
- * name is asked again shortly before its time is over, when somebody still uses it, so that a name in use is always
- * known. When one family has answered and the other not yet, waiters get the one after a moment (RFC 8305, 3), and when
- * servers are slow to refresh what was known before, they get that.
+ * An entry for each name: what was learnt last, until when it holds, the two questions under way if any, and
+ * who waits. A name is asked again shortly before its time is over, when somebody still uses it, so that a
+ * name in use is always known. When one family has answered and the other not yet, waiters get the one after
+ * a moment (RFC 8305, 3), and when servers are slow to refresh what was known before, they get that.
  *
- * Callbacks are called from one event, `deliver`, never from inside a function that the caller has called. An entry with
- * waiters or questions is not evicted; all others go, the least recently used first.
+ * Callbacks are called from one event, `deliver`, never from inside a function that the caller has called. An
+ * entry with waiters or questions is not evicted; all others go, the least recently used first.
  */
 #include "resolver.h"
 
@@ -75,7 +75,7 @@ struct resolver {
 
 static const struct resolver_answer no_name = { .error = "it is not a host name" };
 
-/* --- requests ----------------------------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------------------------- */
 
 static void
 queue_init(struct queue *q)
@@ -139,7 +139,7 @@ deliver(evutil_socket_t fd, short what, void *argument)
 	}
 }
 
-/* --- what is learnt ------------------------------------------------------------------------------------------------- */
+/* --- what is learnt ------------------------------------------------------------------------------------- */
 
 static int64_t
 clamp(int64_t value, int64_t low, int64_t high)
@@ -157,7 +157,8 @@ set_expiry(struct entry *e, int64_t after)
 	e->refresh = e->expires - after / 8;
 }
 
-/* Servers may always tell in the same order; threads and processes shall spread over the addresses all the same. */
+/* Servers may always tell in the same order; threads and processes shall spread over the addresses all the
+ * same. */
 static void
 shuffle(struct dns_question *q)
 {
@@ -286,7 +287,7 @@ waited_enough(evutil_socket_t fd, short what, void *argument)
 		serve(e);
 }
 
-/* --- asking --------------------------------------------------------------------------------------------------------- */
+/* --- asking --------------------------------------------------------------------------------------------- */
 
 /* False without memory. */
 static bool
@@ -323,7 +324,8 @@ static bool
 take_local(struct entry *e)
 {
 	struct resolver_address found[RESOLVER_ADDRESSES], six[RESOLVER_ADDRESSES], four[RESOLVER_ADDRESSES];
-	unsigned count = hosts_find(e->resolver->hosts, e->name.text, found, RESOLVER_ADDRESSES), sixes = 0, fours = 0;
+	unsigned count = hosts_find(e->resolver->hosts, e->name.text, found, RESOLVER_ADDRESSES);
+	unsigned sixes = 0, fours = 0;
 
 	for (unsigned i = 0; i < count; i++)
 		if (found[i].any.sa_family == AF_INET6)
@@ -396,7 +398,7 @@ entry_for(struct resolver *r, const char *name)
 	return e;
 }
 
-/* --- for callers ---------------------------------------------------------------------------------------------------- */
+/* --- for callers ---------------------------------------------------------------------------------------- */
 
 const struct resolver_answer *
 resolver_cached(struct resolver *r, const char *name)
@@ -448,7 +450,8 @@ resolver_cancel(struct resolver *r, struct resolver_request **request)
 }
 
 struct resolver *
-resolver_new_with(struct event_base *base, const struct weir_list *servers, const char *hosts, const char *resolv_conf)
+resolver_new_with(struct event_base *base, const struct weir_list *servers, const char *hosts,
+	const char *resolv_conf)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 

@@ -2,13 +2,15 @@
 /*
  * wheel: the deadlines of one thread, lazily.
  *
- * Time is cut into places WHEEL_TICK apart; a deadline stands in the first place that is not before its time, and at
- * most one turn ahead: a longer one goes round again. Only the places between `turned` and one turn later are in use, so a
- * slot never mixes turns. When a place comes round, each deadline in it is fired, put where it now belongs, or
- * dropped. One libevent timer stands for all, set to the next place in use; a bitmap finds that.
+ * Time is cut into places WHEEL_TICK apart; a deadline stands in the first place that is not before its time,
+ * and at most one turn ahead: a longer one goes round again. Only the places between `turned` and one turn
+ * later are in use, so a slot never mixes turns. When a place comes round, each deadline in it is fired, put
+ * where it now belongs, or dropped. One libevent timer stands for all, set to the next place in use; a bitmap
+ * finds that.
  *
- * A slot's list is moved to a head of its own before it is run and taken from there one by one: a `passed` may thus set,
- * clear or remove any deadline, those of its own slot too, and what it sets stands in a later place.
+ * A slot's list is moved to a head of its own before it is run and taken from there one by one: a `passed`
+ * may thus set, clear or remove any deadline, those of its own slot too, and what it sets stands in a later
+ * place.
  */
 #include "wheel.h"
 
@@ -130,7 +132,8 @@ run_place(struct wheel *w, int64_t place)
 	}
 }
 
-/* The timer may come early (libevent measures from the start of its turn): then no place is due, and it is set again. */
+/* The timer may come early (libevent measures from the start of its turn): then no place is due, and it is
+ * set again. */
 static void
 turn_wheel(evutil_socket_t fd, short what, void *argument)
 {

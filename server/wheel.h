@@ -2,9 +2,10 @@
 /*
  * wheel: the deadlines of one thread, lazily.
  *
- * A deadline that is moved later or called off costs two stores: its place in the wheel stays, and when that place
- * comes round the deadline is put where it now belongs, or dropped. So a request re-arms no timer. The wheel ticks
- * only while it holds something, and wakes for the next place in use. Deadlines fire up to WHEEL_TICK late, never early.
+ * A deadline that is moved later or called off costs two stores: its place in the wheel stays, and when that
+ * place comes round the deadline is put where it now belongs, or dropped. So a request re-arms no timer. The
+ * wheel ticks only while it holds something, and wakes for the next place in use. Deadlines fire up to
+ * WHEEL_TICK late, never early.
  */
 #ifndef WEIR_SERVER_WHEEL_H
 #define WEIR_SERVER_WHEEL_H
@@ -15,7 +16,8 @@
 struct event;
 struct event_base;
 
-enum { WHEEL_TICK = 64, WHEEL_SLOTS = 1024 };	/* milliseconds; 64 seconds a turn, longer ones go round again */
+/* Milliseconds; 64 seconds a turn, longer ones go round again. */
+enum { WHEEL_TICK = 64, WHEEL_SLOTS = 1024 };
 
 struct deadline {
 	struct deadline *next, **link;	/* in a slot; link NULL: in none */
@@ -39,7 +41,8 @@ void wheel_free(struct wheel *);
 /* The coarse monotonic clock in milliseconds (a few nanoseconds to read). */
 int64_t wheel_clock(void);
 
-/* A deadline in no wheel; `passed` is called on the wheel's thread, with the deadline already out of the wheel. */
+/* A deadline in no wheel; `passed` is called on the wheel's thread, with the deadline already out of the
+ * wheel. */
 void deadline_init(struct deadline *, void (*passed)(struct deadline *));
 
 /* Fire `after` milliseconds from now, instead of what was set before. */

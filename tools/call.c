@@ -163,7 +163,8 @@ take_apart(char *bytes, size_t length, struct call_answer *answer)
 }
 
 int
-call(const char *socket_path, const char *method, const char *target, const char *body, struct call_answer *answer)
+call(const char *socket_path, const char *method, const char *target, const char *body,
+	struct call_answer *answer)
 {
 	int fd = reach(socket_path);
 	char *bytes = NULL;

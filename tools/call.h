@@ -16,6 +16,7 @@ struct call_answer {
 };
 
 /* -1 after saying on stderr why there is no answer; `body` may be NULL. */
-int call(const char *socket_path, const char *method, const char *target, const char *body, struct call_answer *);
+int call(const char *socket_path, const char *method, const char *target, const char *body,
+	struct call_answer *);
 
 #endif

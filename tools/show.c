@@ -106,7 +106,8 @@ show_table(FILE *to, const json_t *list, int indent)
 
 	fprintf(to, "%*s", indent, "");
 	for (unsigned i = 0; i < count; i++) {
-		show_padded(to, columns[i].name, i + 1 < count || columns[i].number ? columns[i].width : 0, columns[i].number);
+		show_padded(to, columns[i].name, i + 1 < count || columns[i].number ? columns[i].width : 0,
+			columns[i].number);
 		fputs(i + 1 < count ? "  " : "\n", to);
 	}
 	json_array_foreach(list, index, row) {
@@ -114,7 +115,8 @@ show_table(FILE *to, const json_t *list, int indent)
 		for (unsigned i = 0; i < count; i++) {
 			const json_t *value = json_object_get(row, columns[i].name);
 
-			show_padded(to, scalar(value, buffer), i + 1 < count || columns[i].number ? columns[i].width : 0, columns[i].number);
+			show_padded(to, scalar(value, buffer),
+				i + 1 < count || columns[i].number ? columns[i].width : 0, columns[i].number);
 			fputs(i + 1 < count ? "  " : "\n", to);
 		}
 	}

@@ -2,8 +2,8 @@
 /*
  * weirctl: speak to a running Weir over its admin socket.
  *
- * What is not a command of its own is a module's verb: what verbs there are is the server's knowledge, not this program's. Exit
- * codes: 0 done, 1 the server refused, 2 usage, 3 the server cannot be reached.
+ * What is not a command of its own is a module's verb: what verbs there are is the server's knowledge, not
+ * this program's. Exit codes: 0 done, 1 the server refused, 2 usage, 3 the server cannot be reached.
  */
 #include <getopt.h>
 #include <jansson.h>
@@ -17,7 +17,9 @@
 
 enum { DONE, REFUSED, USAGE, UNREACHED };
 
-static const char usage[] = "usage: weirctl [-s SOCKET] [--json] status | reload | stop | modules | metrics | MODULE VERB [ARGUMENT …]\n";
+static const char usage[] =
+	"usage: weirctl [-s SOCKET] [--json] status | reload | stop | modules | metrics\n"
+	"       weirctl [-s SOCKET] [--json] MODULE VERB [ARGUMENT …]\n";
 
 static const char help[] =
 	"\n"
@@ -75,9 +77,12 @@ show_status(const json_t *status)
 	fputs("\nuptime         ", stdout);
 	show_duration(number(status, "uptime"));
 	printf("threads        %lld\n", number(status, "threads"));
-	printf("connections    %lld open, %lld accepted\n", number(status, "connections"), number(status, "accepted"));
-	printf("requests       %lld running, %lld in all\n", number(status, "requests_active"), number(status, "requests"));
-	printf("reloads        %lld, and %lld refused\n", number(status, "reloads"), number(status, "reload_failures"));
+	printf("connections    %lld open, %lld accepted\n", number(status, "connections"),
+		number(status, "accepted"));
+	printf("requests       %lld running, %lld in all\n", number(status, "requests_active"),
+		number(status, "requests"));
+	printf("reloads        %lld, and %lld refused\n", number(status, "reloads"),
+		number(status, "reload_failures"));
 	if (json_array_size(json_object_get(status, "listeners")) > 0) {
 		putchar('\n');
 		show(stdout, json_object_get(status, "listeners"));
@@ -108,13 +113,15 @@ static void
 show_reload(const json_t *answer)
 {
 	show_messages(stderr, answer);
-	printf("generation %lld serves, after %.1f ms\n", number(answer, "generation"), (double)number(answer, "microseconds") / 1000);
+	printf("generation %lld serves, after %.1f ms\n", number(answer, "generation"),
+		(double)number(answer, "microseconds") / 1000);
 }
 
 static void
 show_stop(const json_t *answer)
 {
-	printf("stopping; running requests have %.1f s to end\n", (double)number(answer, "drain_timeout") / 1000);
+	printf("stopping; running requests have %.1f s to end\n",
+		(double)number(answer, "drain_timeout") / 1000);
 }
 
 static void
@@ -125,7 +132,8 @@ show_verbs(const json_t *module)
 
 	json_array_foreach(verbs, index, verb) {
 		printf("  weirctl %s %s", text(module, "name"), text(verb, "name"));
-		printf("%s%s\n      ", text(verb, "arguments")[0] != '\0' ? " " : "", text(verb, "arguments"));
+		printf("%s%s\n      ", text(verb, "arguments")[0] != '\0' ? " " : "",
+			text(verb, "arguments"));
 		show_text(stdout, text(verb, "doc"));
 		putchar('\n');
 	}
@@ -139,8 +147,10 @@ show_modules(const json_t *answer)
 	size_t index;
 
 	json_array_foreach(modules, index, module)
-		json_array_append_new(table, json_pack("{ss, ss, sb, ss}", "name", text(module, "name"), "abi", text(module, "abi"),
-			"used", (int)json_is_true(json_object_get(module, "used")), "summary", text(module, "summary")));
+		json_array_append_new(table, json_pack("{ss, ss, sb, ss}", "name", text(module, "name"),
+			"abi", text(module, "abi"),
+			"used", (int)json_is_true(json_object_get(module, "used")),
+			"summary", text(module, "summary")));
 	show(stdout, table);
 	json_decref(table);
 	json_array_foreach(modules, index, module)
@@ -186,7 +196,8 @@ refused(const json_t *document, int status, const char *body)
 
 /* `show_it` NULL: print what came. */
 static int
-ask(const char *socket, bool json, const char *method, const char *target, const char *body, void (*show_it)(const json_t *))
+ask(const char *socket, bool json, const char *method, const char *target, const char *body,
+	void (*show_it)(const json_t *))
 {
 	struct call_answer answer;
 	json_t *document;
@@ -198,7 +209,8 @@ ask(const char *socket, bool json, const char *method, const char *target, const
 	if (answer.status >= 400 && !json)
 		code = refused(document, answer.status, answer.body);
 	else if (json || show_it == NULL || document == NULL)
-		printf("%s%s", answer.body, answer.length > 0 && answer.body[answer.length - 1] == '\n' ? "" : "\n");
+		printf("%s%s", answer.body,
+			answer.length > 0 && answer.body[answer.length - 1] == '\n' ? "" : "\n");
 	else
 		show_it(document);
 	if (answer.status >= 400)
@@ -213,8 +225,10 @@ ask(const char *socket, bool json, const char *method, const char *target, const
 static bool
 is_name(const char *word)
 {
-	return word[0] != '\0' && strlen(word) < 64
-		&& strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == strlen(word);
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	size_t length = strlen(word);
+
+	return length > 0 && length < 64 && strspn(word, letters) == length;
 }
 
 static int

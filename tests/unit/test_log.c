@@ -2,8 +2,8 @@
 /*
  * Scenes for the error log: one line a write, nothing forged, nothing that waits, a bounded rate.
  *
- * Linked with -Wl,--wrap=clock_gettime, so that a scene decides when the next second begins, and --wrap=connect, so that
- * /dev/log is a socket of ours.
+ * Linked with -Wl,--wrap=clock_gettime, so that a scene decides when the next second begins, and
+ * --wrap=connect, so that /dev/log is a socket of ours.
  */
 #include "server/log.h"
 
@@ -113,8 +113,10 @@ static void
 nobody_can_forge_a_line(void **state)
 {
 	(void)state;
-	weir_log(WEIR_LOG_WARNING, "from %s", "a\n2026-11-22T20:00:00Z error: b\r\x1b[2J\x7f\t\xc2\x9b\x9b" "31m gr\xc3\xb6\xc3\x9f" "e");
-	assert_non_null(strstr(read_file(file), "from a\\x0a2026-11-22T20:00:00Z error: b\\x0d\\x1b[2J\\x7f\\x09\xc2\\x9b"));
+	weir_log(WEIR_LOG_WARNING, "from %s",
+		"a\n2026-11-22T20:00:00Z error: b\r\x1b[2J\x7f\t\xc2\x9b\x9b" "31m gr\xc3\xb6\xc3\x9f" "e");
+	assert_non_null(strstr(read_file(file),
+		"from a\\x0a2026-11-22T20:00:00Z error: b\\x0d\\x1b[2J\\x7f\\x09\xc2\\x9b"));
 	assert_non_null(strstr(content, "m gr\xc3\xb6\xc3\x9f" "e\n"));
 	assert_int_equal(lines(content, "\n"), 1);
 	assert_null(strchr(content, '\x1b'));

@@ -24,6 +24,7 @@ static int
 listen_as(const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	strcpy(address.sun_path, name);
@@ -31,7 +32,7 @@ listen_as(const char *name)
 		address.sun_path[0] = '\0';
 	else
 		unlink(name);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
 	setenv("NOTIFY_SOCKET", name, 1);
 	return fd;
 }

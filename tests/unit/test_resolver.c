@@ -2,9 +2,9 @@
 /*
  * Scenes for the resolver, against a name server of ours on a loopback port, in the same event loop.
  *
- * The server's zone is a table: what it does with a question for a name, in each family. It counts questions. Linked with
- * -Wl,--wrap=clock_gettime: `pass` lets time pass for the cache (not for libevent's timers, which are real and short:
- * our resolv.conf says so).
+ * The server's zone is a table: what it does with a question for a name, in each family. It counts questions.
+ * Linked with -Wl,--wrap=clock_gettime: `pass` lets time pass for the cache, not for libevent's timers, which are
+ * real and short: our resolv.conf says so.
  */
 #include "server/resolver.h"
 
@@ -43,8 +43,10 @@ struct record {
 static struct record zone[] = {
 	{ "both.test", { "10.0.0.1", "10.0.0.2" }, { "fd00::1", "fd00::2", "fd00::3" }, 60, { 0 } },
 	{ "four.test", { "10.0.0.1" }, { EMPTY }, 60, { 0 } },
-	{ "many.test", { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.8", "10.0.0.9",
-		"10.0.0.10", "10.0.0.11", "10.0.0.12", "10.0.0.13", "10.0.0.14", "10.0.0.15", "10.0.0.16", "10.0.0.17" },
+	{ "many.test",
+		{ "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7",
+			"10.0.0.8", "10.0.0.9", "10.0.0.10", "10.0.0.11", "10.0.0.12", "10.0.0.13",
+			"10.0.0.14", "10.0.0.15", "10.0.0.16", "10.0.0.17" },
 		{ "fd00::1", "fd00::2" }, 60, { 0 } },
 	{ "short.test", { "10.0.0.1" }, { EMPTY }, 0, { 0 } },
 	{ "long.test", { "10.0.0.1" }, { EMPTY }, 1000000, { 0 } },
@@ -105,7 +107,7 @@ record_of(const char *name)
 	return NULL;
 }
 
-/* --- the name server ---------------------------------------------------------------------------------------------- */
+/* --- the name server ------------------------------------------------------------------------------------ */
 
 struct reply {
 	uint8_t bytes[2048];
@@ -213,25 +215,36 @@ answer_as_told(struct reply *r, int family, const struct record *record)
 		send_reply(r);
 }
 
+/* The name in the question, and where it ends. */
+static size_t
+read_name(const struct reply *r, char name[256])
+{
+	size_t at = 12, length = 0;
+
+	for (; r->bytes[at] != 0; at += r->bytes[at] + 1u) {
+		assert_in_range(length + r->bytes[at], 0, 254);
+		memcpy(name + length, r->bytes + at + 1, r->bytes[at]);
+		length += r->bytes[at];
+		name[length++] = '.';
+	}
+	name[length - 1] = '\0';
+	return at;
+}
+
 static void
 question(evutil_socket_t fd, short what, void *argument)
 {
 	struct reply r = { 0 };
 	socklen_t to_length = sizeof(r.to);
 	struct record *record;
-	char name[256] = "";
-	size_t at = 12;
+	char name[256];
+	size_t at;
 	int family;
 
 	(void)what;
 	(void)argument;
 	r.length = (size_t)recvfrom(fd, r.bytes, 512, 0, (struct sockaddr *)&r.to, &to_length);
-	while (r.bytes[at] != 0) {
-		strncat(name, (const char *)r.bytes + at + 1, r.bytes[at]);
-		at += r.bytes[at] + 1u;
-		if (r.bytes[at] != 0)
-			strcat(name, ".");
-	}
+	at = read_name(&r, name);
 	family = r.bytes[at + 2] == 28 ? AF_INET6 : AF_INET;
 	r.length = at + 5;
 	r.bytes[2] |= 0x80;
@@ -278,11 +291,12 @@ write_resolv_conf(int fd)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "search wrong.test\nnameserver 127.0.0.1:%u\noptions timeout:0.6 attempts:1\n", port_of(fd));
+	snprintf(text, sizeof(text),
+		"search wrong.test\nnameserver 127.0.0.1:%u\noptions timeout:0.6 attempts:1\n", port_of(fd));
 	write_file(resolv_path, text);
 }
 
-/* --- looking up ------------------------------------------------------------------------------------------------------ */
+/* --- looking up ----------------------------------------------------------------------------------------- */
 
 struct lookup {
 	struct resolver_answer answer;
@@ -301,8 +315,9 @@ show(const struct resolver_answer *answer, char *text)
 		const struct resolver_address *a = &answer->addresses[i];
 
 		assert_int_equal(a->length, a->any.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6));
-		inet_ntop(a->any.sa_family, a->any.sa_family == AF_INET ? (const void *)&a->in.sin_addr : &a->in6.sin6_addr,
-			one, sizeof(one));
+		inet_ntop(a->any.sa_family,
+			a->any.sa_family == AF_INET ? (const void *)&a->in.sin_addr : &a->in6.sin6_addr, one,
+			sizeof(one));
 		sprintf(text + strlen(text), "%s%s", i > 0 ? " " : "", one);
 	}
 }
@@ -368,7 +383,9 @@ start(void **state)
 	server_event = event_new(base, server, EV_READ | EV_PERSIST, question, NULL);
 	event_add(server_event, NULL);
 	write_resolv_conf(server);
-	write_file(hosts_path, "127.0.0.1 localhost\n# comment\n10.1.1.1\tFile.test alias # more\nfd00::11 file.test\nnonsense x\n");
+	write_file(hosts_path,
+		"127.0.0.1 localhost\n# comment\n10.1.1.1\tFile.test alias # more\n"
+		"fd00::11 file.test\nnonsense x\n");
 	resolver = resolver_new_with(base, NULL, hosts_path, resolv_path);
 	return resolver != NULL ? 0 : -1;
 }
@@ -385,7 +402,7 @@ end(void **state)
 	return 0;
 }
 
-/* --- scenes ---------------------------------------------------------------------------------------------------------- */
+/* --- scenes --------------------------------------------------------------------------------------------- */
 
 static void
 both_families_come_in_turn(void **state)
@@ -448,7 +465,7 @@ times_are_bounded(void **state)
 }
 
 static void
-a_name_in_use_is_asked_for_before_its_time_is_over(void **state)
+a_name_in_use_is_asked_for_beforehand(void **state)
 {
 	struct record *record = record_of("four.test");
 
@@ -496,7 +513,7 @@ what_is_called_off_is_not_called(void **state)
 	resolver_cancel(resolver, &requests[1]);
 	assert_null(requests[0]);
 	run_until_told(&kept);
-	requests[2] = resolver_lookup(resolver, "both.test", told, &dropped[2]);	/* known, about to be delivered */
+	requests[2] = resolver_lookup(resolver, "both.test", told, &dropped[2]);	/* known already */
 	resolver_cancel(resolver, &requests[2]);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	for (int i = 0; i < 3; i++)
@@ -611,11 +628,12 @@ when_servers_fail_the_last_answer_serves_on(void **state)
 	assert_true(real_time() - began < 400);		/* it is not waited for them long */
 	assert_string_equal(l->text, "fd00::1 10.0.0.1");
 	assert_true(l->answer.stale);
-	assert_string_equal(cached("fails.test"), "fd00::1 10.0.0.1");	/* and is not asked for by each request */
+	assert_string_equal(cached("fails.test"), "fd00::1 10.0.0.1");	/* and not asked for each time */
 	pass(30 * 60);
 	assert_string_equal(look_up("fails.test")->text, "fd00::1 10.0.0.1");
 	pass(31 * 60);
-	assert_string_equal(look_up("fails.test")->answer.error, "the name servers do not answer");	/* but not for ever */
+	l = look_up("fails.test");
+	assert_string_equal(l->answer.error, "the name servers do not answer");	/* but not for ever */
 	record->four[0] = "10.0.0.9";
 	record->six[0] = EMPTY;
 	pass(6);
@@ -624,7 +642,8 @@ when_servers_fail_the_last_answer_serves_on(void **state)
 	assert_false(l->answer.stale);
 	record->four[0] = record->six[0] = NXDOMAIN;
 	pass(61);
-	assert_string_equal(look_up("fails.test")->answer.error, "the name has no address");	/* that is an answer */
+	l = look_up("fails.test");
+	assert_string_equal(l->answer.error, "the name has no address");	/* that is an answer */
 	record->four[0] = "10.0.0.1";
 	record->six[0] = "fd00::1";
 }
@@ -652,8 +671,8 @@ what_needs_no_server_asks_none(void **state)
 static void
 what_is_no_name_is_told_so(void **state)
 {
-	static const char *const names[] = { "", ".", "a..b", ".a", "with space.test", "semi;colon", "slash/", "back\\slash", "a:b",
-		"fd00::zz", "nul\1", "h\xc3\xb6st",
+	static const char *const names[] = { "", ".", "a..b", ".a", "with space.test", "semi;colon", "slash/",
+		"back\\slash", "a:b", "fd00::zz", "nul\1", "h\xc3\xb6st",
 		"a123456789012345678901234567890123456789012345678901234567890123.test" };
 	char long_name[300];
 
@@ -691,7 +710,8 @@ given_servers_come_before_resolv_conf(void **state)
 
 	(void)state;
 	resolver_free(&resolver);
-	address.socket.in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(server)),
+	address.socket.in = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port_of(server)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	resolver = resolver_new_with(base, &list, hosts_path, "/nowhere");
 	assert_string_equal(look_up("four.test")->text, "10.0.0.1");
@@ -714,7 +734,8 @@ the_number_of_names_is_bounded(void **state)
 	char name[32];
 
 	(void)state;
-	assert_non_null(resolver_lookup(resolver, "silent.test", told, &pending));	/* the oldest, but in use */
+	/* The oldest, but in use. */
+	assert_non_null(resolver_lookup(resolver, "silent.test", told, &pending));
 	for (int i = 0; i < RESOLVER_ENTRIES * 2; i++) {
 		snprintf(name, sizeof(name), "10.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
 		assert_string_equal(cached(name), name);
@@ -768,7 +789,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_answer_is_bounded, start, end),
 		cmocka_unit_test_setup_teardown(an_answer_holds_as_long_as_its_time, start, end),
 		cmocka_unit_test_setup_teardown(times_are_bounded, start, end),
-		cmocka_unit_test_setup_teardown(a_name_in_use_is_asked_for_before_its_time_is_over, start, end),
+		cmocka_unit_test_setup_teardown(a_name_in_use_is_asked_for_beforehand, start, end),
 		cmocka_unit_test_setup_teardown(lookups_of_one_name_are_one_question, start, end),
 		cmocka_unit_test_setup_teardown(what_is_called_off_is_not_called, start, end),
 		cmocka_unit_test_setup_teardown(a_callback_may_call_off_its_neighbour, start, end),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for the wheel: deadlines fire late by a tick at most and never early, cost nothing when moved later, and
- * a `passed` may do what it likes to others.
+ * Scenes for the wheel: deadlines fire late by a tick at most and never early, cost nothing when moved later,
+ * and a `passed` may do what it likes to others.
  *
- * Linked with -Wl,--wrap=clock_gettime: the scenes make the time, and one at the end uses the real one. `until` lets
- * the time pass as the loop would see it: from one firing of the wheel's timer to the next. Alarms are static, since the
- * wheel holds some of them beyond their scene.
+ * Linked with -Wl,--wrap=clock_gettime: the scenes make the time, and one at the end uses the real one.
+ * `until` lets the time pass as the loop would see it: from one firing of the wheel's timer to the next.
+ * Alarms are static, since the wheel holds some of them beyond their scene.
  */
 #include "server/wheel.h"
 
@@ -123,8 +123,8 @@ fires_once_on_time(void **state)
 static void
 any_delay_fires_within_a_tick(void **state)
 {
-	static const int64_t delays[] = { 0, 1, 63, 64, 65, 1000, TURN - 65, TURN - 64, TURN - 1, TURN, TURN + 1, 3 * TURN + 7,
-		60 * 60 * 1000 };
+	static const int64_t delays[] = { 0, 1, 63, 64, 65, 1000, TURN - 65, TURN - 64, TURN - 1, TURN,
+		TURN + 1, 3 * TURN + 7, 60 * 60 * 1000 };
 	enum { COUNT = sizeof(delays) / sizeof(delays[0]) };
 	static struct alarm a[COUNT];
 	int64_t began;
