@@ -147,7 +147,7 @@ origin_release(struct weir_exchange *x)
 	u->exchange = NULL;
 	upstream_want_write(u, false);
 	x->upstream = NULL;
-	pool_put(&u, &x->upstream_section->settings);
+	pool_put(&u, &x->upstream_section->settings, x->client->requests == 1);
 }
 
 /* --- trying again -------------------------------------------------------------------------------------------------------- */

@@ -432,7 +432,7 @@ pool_take(struct pool *pool)
 }
 
 void
-pool_put(struct upstream **u, const struct upstream_settings *settings)
+pool_put(struct upstream **u, const struct upstream_settings *settings, bool share)
 {
 	struct pool *pool = (*u)->pool;
 	struct pools *pools = pool->pools;
@@ -446,7 +446,7 @@ pool_put(struct upstream **u, const struct upstream_settings *settings)
 		return;
 	}
 	deadline_set(&(*u)->deadline, &t->wheel, settings->keepalive_timeout);
-	if (t->all->count > 1 && (pool->idle_count + pool->busy >= need || pools->idle_count >= t->client_count)) {
+	if (t->all->count > 1 && (share || pool->idle_count + pool->busy >= need || pools->idle_count >= t->client_count)) {
 		shelve(*u);
 		*u = NULL;
 		return;

@@ -33,8 +33,9 @@ struct upstream *pool_take(struct pool *);
 /* A connection begins (dialled) or ends its work for an exchange without coming back: for the count of those in use. */
 void pool_count(struct pool *, int change);
 
-/* Give a connection back: it is kept, shelved or closed. *u becomes NULL. */
-void pool_put(struct upstream **, const struct upstream_settings *);
+/* Give a connection back: it is kept, shelved or closed. *u becomes NULL. `share`: the client that it was for may not come again, so
+ * that the thread does not keep it for itself. */
+void pool_put(struct upstream **, const struct upstream_settings *, bool share);
 
 /* An idle connection is about to be closed (its server closed it, or its time is over): it leaves the pool. */
 void pool_forget(struct upstream *);
