@@ -243,6 +243,7 @@ a_failed_request_is_tried_on_others_and_never_twice_on_one(void **state)
 {
 	struct stage *stage = set_up("a1 b1 c1 d1", ROUND_ROBIN);
 	struct request request;
+	const char *first;
 
 	(void)state;
 	assert_string_equal(begin(stage, &request), "a");
@@ -258,6 +259,13 @@ a_failed_request_is_tried_on_others_and_never_twice_on_one(void **state)
 	assert_int_equal(active(stage), 0);
 	assert_int_equal(world.counts[RETRIES], 2);
 	assert_int_equal(world.counts[FAILURES], 3);
+	tear_down(stage);
+
+	stage = set_up("a1 b1", HASH);
+	first = begin(stage, &request);
+	assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_RETRY);
+	assert_string_not_equal(begin_again(&request), first);		/* though the key is its */
+	end(&request);
 	tear_down(stage);
 
 	stage = set_up("a1", ROUND_ROBIN);
