@@ -160,6 +160,16 @@ refuse(struct weir_exchange *x, const char *what, const char *why)
 	x->refused_value = true;
 }
 
+/* Once a peer is being chosen, route and access have decided about the request as it is. */
+static bool
+may_rewrite(struct weir_exchange *x)
+{
+	if (x->phase <= WEIR_PHASE_CACHE)
+		return true;
+	counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
+	return false;
+}
+
 static void
 rewritten(struct weir_exchange *x)
 {
@@ -174,6 +184,8 @@ weir_set_path(struct weir_exchange *x, const char *path)
 	char *normal;
 	bool plain;
 
+	if (!may_rewrite(x))
+		return;
 	if (path[0] != '/' || length > x->limits.head_size)
 		why = "it must begin with '/' and fit a head";
 	for (size_t i = 0; why == NULL && i < length; i++)
@@ -200,6 +212,8 @@ weir_set_query(struct weir_exchange *x, const char *query)
 {
 	char *copy = NULL;
 
+	if (!may_rewrite(x))
+		return;
 	for (const char *c = query; c != NULL && *c != '\0'; c++)
 		if (!text_is((unsigned char)*c, TEXT_TARGET)) {
 			refuse(x, "query", "it has a character that a query cannot have");
@@ -218,6 +232,8 @@ weir_set_authority(struct weir_exchange *x, const char *authority)
 	const char *why = authority_parse(&parsed, authority, strlen(authority));
 	char *copy, *host;
 
+	if (!may_rewrite(x))
+		return;
 	if (why != NULL) {
 		refuse(x, "authority", why);
 		return;

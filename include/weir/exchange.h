@@ -56,7 +56,8 @@ WEIR_API bool weir_method_is_idempotent(struct weir_exchange *);
 WEIR_API bool weir_method_is_safe(struct weir_exchange *);
 
 /* Rewrite the request, copied. The path is a path without query (checked and normalised; a bad one fails the request);
- * query may be NULL. In a phase after route these make route and access run again, at most 10 times. */
+ * query may be NULL. In the phases access and cache these make route and access run again, at most 10 times; in later ones they do
+ * nothing and are counted. */
 WEIR_API void weir_set_path(struct weir_exchange *, const char *path);
 WEIR_API void weir_set_query(struct weir_exchange *, const char *query);
 WEIR_API void weir_set_authority(struct weir_exchange *, const char *authority);
