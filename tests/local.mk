@@ -45,7 +45,7 @@ install_environment = \
 	export INSTALLED_MODULES;
 
 TESTS += tests/tree tests/exports tests/third-party/check
-EXTRA_DIST += tests/tree tests/exports tests/pytest-tap tests/vtc tests/third-party/check
+EXTRA_DIST += tests/lint.h tests/tree tests/exports tests/pytest-tap tests/vtc tests/third-party/check
 
 include tests/unit/local.mk
 include tests/e2e/local.mk
