@@ -53,7 +53,8 @@ read_text(const char *path)
 		length = fread(text, 1, HOSTS_SIZE, file);
 		text[length] = '\0';
 		fitted = realloc(text, length + 1);
-		text = fitted != NULL ? fitted : text;
+		if (fitted != NULL)
+			text = fitted;
 	}
 	if (file != NULL)
 		fclose(file);

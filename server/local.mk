@@ -103,6 +103,8 @@ libweircore_a_SOURCES = \
 	server/report.h \
 	server/resolver.c \
 	server/resolver.h \
+	server/resolver_entry.c \
+	server/resolver_entry.h \
 	server/search.c \
 	server/search.h \
 	server/section.c \

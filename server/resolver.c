@@ -21,20 +21,12 @@
 #include "dns.h"
 #include "hosts.h"
 #include "name.h"
+#include "resolver_entry.h"
 
-enum {
-	TTL_MIN = 1000,			/* milliseconds, all of these */
-	TTL_MAX = 60 * 60 * 1000,
-	MISSING_MAX = 5000,		/* how long a failure is remembered; at least TTL_MIN */
-	STALE_MAX = 60 * 60 * 1000,	/* how long past its time an answer serves when servers fail */
-	STALE_HOLD = 5000,		/* before they are asked again */
-	OTHER_FAMILY = 50,		/* how long one family's answer waits for the other's */
-	PATIENCE = 200,			/* how long a refresh may take before the former answer is served */
+enum {				/* milliseconds */
+	OTHER_FAMILY = 50,	/* how long one family's answer waits for the other's */
+	PATIENCE = 200,		/* how long a refresh may take before the former answer is served */
 	FILES_CHECKED = 5000
-};
-
-struct queue {
-	struct resolver_request *first, **last;
 };
 
 struct resolver_request {
@@ -43,24 +35,6 @@ struct resolver_request {
 	struct entry *entry;		/* NULL: the name is none */
 	resolver_callback *callback;
 	void *argument;
-};
-
-struct question {
-	struct dns_question dns;
-	struct entry *entry;
-	bool done;
-};
-
-struct entry {
-	struct name name;		/* held by each request, and by the questions */
-	struct resolver *resolver;
-	struct question *questions;	/* both families', while the name is asked for */
-	struct event *timer;		/* meanwhile */
-	struct queue waiting;
-	int64_t expires, refresh;	/* of what is known; refresh: when to ask again beforehand */
-	int64_t learnt_until;		/* expiry of the last addresses from a server; 0: none */
-	bool known;
-	struct resolver_answer answer;
 };
 
 struct resolver {
@@ -139,100 +113,7 @@ deliver(evutil_socket_t fd, short what, void *argument)
 	}
 }
 
-/* --- what is learnt ------------------------------------------------------------------------------------- */
-
-static int64_t
-clamp(int64_t value, int64_t low, int64_t high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
-static void
-set_expiry(struct entry *e, int64_t after)
-{
-	int64_t now = weir_now();
-
-	e->known = true;
-	e->expires = now + after;
-	e->refresh = e->expires - after / 8;
-}
-
-/* Servers may always tell in the same order; threads and processes shall spread over the addresses all the
- * same. */
-static void
-shuffle(struct dns_question *q)
-{
-	for (unsigned i = q->count; i > 1; i--) {
-		unsigned k = (unsigned)(weir_random() % i);
-		struct resolver_address swap = q->addresses[i - 1];
-
-		q->addresses[i - 1] = q->addresses[k];
-		q->addresses[k] = swap;
-	}
-}
-
-/* IPv6 first, then the families in turn. */
-static void
-interleave(struct resolver_answer *answer, const struct resolver_address *six, unsigned sixes,
-	const struct resolver_address *four, unsigned fours)
-{
-	*answer = (struct resolver_answer){ 0 };
-	for (unsigned i = 0; i < sixes || i < fours; i++) {
-		if (i < sixes && answer->count < RESOLVER_ADDRESSES)
-			answer->addresses[answer->count++] = six[i];
-		if (i < fours && answer->count < RESOLVER_ADDRESSES)
-			answer->addresses[answer->count++] = four[i];
-	}
-}
-
-/* Take what the servers have told so far; true when that is any address. */
-static bool
-take_found(struct entry *e)
-{
-	struct dns_question *six = &e->questions[0].dns, *four = &e->questions[1].dns;
-	int64_t ttl = TTL_MAX;
-
-	for (int i = 0; i < 2; i++)
-		if (e->questions[i].done && e->questions[i].dns.count > 0)
-			ttl = clamp((int64_t)e->questions[i].dns.ttl * 1000, TTL_MIN, ttl);
-	if (six->count + four->count == 0)
-		return false;
-	interleave(&e->answer, six->addresses, six->count, four->addresses, four->count);
-	set_expiry(e, ttl);
-	e->learnt_until = e->expires;
-	return true;
-}
-
-/* Serve what was known before, for a while, if it is not too old. */
-static bool
-use_stale(struct entry *e)
-{
-	if (e->learnt_until == 0 || e->answer.count == 0 || weir_now() > e->learnt_until + STALE_MAX)
-		return false;
-	e->answer.stale = true;
-	set_expiry(e, STALE_HOLD);
-	return true;
-}
-
-static void
-take_failure(struct entry *e, const struct dns_question *six, const struct dns_question *four)
-{
-	static const char *const errors[] = {
-		[DNS_FOUND] = NULL,
-		[DNS_MISSING] = "the name has no address",
-		[DNS_NO_ANSWER] = "the name servers do not answer",
-		[DNS_BROKEN] = "the name servers fail",
-		[DNS_TRUNCATED] = "the name servers' answer is too long",
-	};
-	const struct dns_question *worse = six->result > four->result ? six : four;
-	int64_t ttl = six->ttl < four->ttl ? six->ttl : four->ttl;
-
-	if (worse->result != DNS_MISSING && use_stale(e))
-		return;
-	e->answer = (struct resolver_answer){ .error = errors[worse->result] };
-	e->learnt_until = 0;
-	set_expiry(e, worse->result == DNS_MISSING ? clamp(ttl * 1000, TTL_MIN, MISSING_MAX) : TTL_MIN);
-}
+/* --- asking --------------------------------------------------------------------------------------------- */
 
 static void
 end_questions(struct entry *e)
@@ -260,14 +141,13 @@ question_answered(struct dns_question *q)
 	struct entry *e = question->entry;
 
 	question->done = true;
-	shuffle(q);
 	if (!e->questions[0].done || !e->questions[1].done) {
 		if (q->count > 0)
 			start_timer(e, OTHER_FAMILY);
 		return;
 	}
-	if (!take_found(e))
-		take_failure(e, &e->questions[0].dns, &e->questions[1].dns);
+	if (!entry_take_found(e))
+		entry_take_failure(e);
 	end_questions(e);
 	serve(e);
 }
@@ -281,13 +161,11 @@ waited_enough(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	if (e->known && now < e->expires)
+	if (entry_holds(e, now))
 		start_timer(e, e->expires - now);	/* asked beforehand: what is known still holds */
-	else if (take_found(e) || use_stale(e))
+	else if (entry_take_found(e) || entry_use_stale(e))
 		serve(e);
 }
-
-/* --- asking --------------------------------------------------------------------------------------------- */
 
 /* False without memory. */
 static bool
@@ -319,27 +197,6 @@ ask(struct entry *e)
 	return true;
 }
 
-/* What needs no server. */
-static bool
-take_local(struct entry *e)
-{
-	struct resolver_address found[RESOLVER_ADDRESSES], six[RESOLVER_ADDRESSES], four[RESOLVER_ADDRESSES];
-	unsigned count = hosts_find(e->resolver->hosts, e->name.text, found, RESOLVER_ADDRESSES);
-	unsigned sixes = 0, fours = 0;
-
-	for (unsigned i = 0; i < count; i++)
-		if (found[i].any.sa_family == AF_INET6)
-			six[sixes++] = found[i];
-		else
-			four[fours++] = found[i];
-	if (count == 0)
-		return false;
-	interleave(&e->answer, six, sixes, four, fours);
-	set_expiry(e, FILES_CHECKED);
-	e->learnt_until = 0;
-	return true;
-}
-
 static void
 check_files(struct resolver *r, int64_t now)
 {
@@ -356,7 +213,7 @@ is_known(struct entry *e)
 {
 	int64_t now = weir_now();
 
-	if (e->known && now < e->expires) {
+	if (entry_holds(e, now)) {
 		if (now >= e->refresh && e->learnt_until > 0 && e->questions == NULL)
 			ask(e);
 		return true;
@@ -364,7 +221,7 @@ is_known(struct entry *e)
 	if (e->questions != NULL)
 		return false;
 	check_files(e->resolver, now);
-	return take_local(e);
+	return entry_take_local(e, e->resolver->hosts, FILES_CHECKED);
 }
 
 static bool
