@@ -33,7 +33,7 @@ AM_TESTS_ENVIRONMENT = \
 	CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
 	$(fuzz_environment) \
 	$(install_environment) \
-	ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1; export ASAN_OPTIONS; \
+	ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1; export ASAN_OPTIONS; \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1; export UBSAN_OPTIONS; \
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1; export TSAN_OPTIONS;
 
