@@ -240,7 +240,7 @@ run_hooks(struct weir_exchange *x)
 {
 	while (x->next < x->chain->first[x->phase + 1]) {
 		const struct hook *hook = x->hook = &x->chain->hooks[x->next++];
-		enum weir_verdict verdict = hook->call(x, hook->settings, x->states + hook->state);
+		enum weir_verdict verdict = hook->call(x, hook->settings, exchange_state(x, hook));
 
 		if (verdict != WEIR_NEXT || x->wait != NULL)
 			verdict = check(x, verdict);

@@ -153,6 +153,13 @@ void exchange_close(struct weir_exchange *, enum client_end);
 /* Nanoseconds of a clock that never goes back. */
 uint64_t exchange_clock(void);
 
+/* The struct of this request that belongs to the hook's module; NULL when it has none. */
+static inline void *
+exchange_state(const struct weir_exchange *x, const struct hook *hook)
+{
+	return hook->state == HOOK_STATELESS ? NULL : x->states + hook->state;
+}
+
 static inline struct thread *
 exchange_thread(struct weir_exchange *x)
 {

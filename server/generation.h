@@ -33,6 +33,9 @@ struct module {
 	unsigned first_metric;
 };
 
+/* The place of a state that a module does not have. */
+#define HOOK_STATELESS UINT32_MAX
+
 /* One hook of a chain. */
 struct hook {
 	union {
@@ -42,7 +45,7 @@ struct hook {
 	};
 	const void *settings;
 	const struct module *module;
-	uint32_t state;			/* where its struct lies in the request's block */
+	uint32_t state;			/* where its struct lies in the request's block, or HOOK_STATELESS */
 	uint32_t slot;			/* of the module in this generation: generation_state[slot] */
 };
 

@@ -72,7 +72,7 @@ run_hooks(struct weir_exchange *x, enum weir_phase phase, struct body *b, struct
 		if (i - first < 32 && (b->done & (1u << (i - first))) != 0)
 			continue;
 		x->hook = &hooks[i];
-		verdict = hooks[i].chunk(x, hooks[i].settings, x->states + hooks[i].state, &chunk);
+		verdict = hooks[i].chunk(x, hooks[i].settings, exchange_state(x, &hooks[i]), &chunk);
 		if (verdict == WEIR_DONE && i - first < 32)
 			b->done |= 1u << (i - first);
 		else if (verdict != WEIR_NEXT && verdict != WEIR_DONE)

@@ -102,10 +102,10 @@ lay_out_states(struct sections *sections)
 	if (places == NULL)
 		return false;
 	for (size_t slot = 0; slot < generation->module_count; slot++) {
-		places[slot] = (uint32_t)generation->request_size;
-		generation->request_size +=
-			(generation->modules[slot]->contract->request_size + STATE_ALIGNMENT - 1) &
-			~(size_t)(STATE_ALIGNMENT - 1);
+		size_t size = generation->modules[slot]->contract->request_size;
+
+		places[slot] = size == 0 ? HOOK_STATELESS : (uint32_t)generation->request_size;
+		generation->request_size += (size + STATE_ALIGNMENT - 1) & ~(size_t)(STATE_ALIGNMENT - 1);
 	}
 	generation->request_states = places;
 	return true;

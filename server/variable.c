@@ -196,7 +196,7 @@ ask_module(struct weir_exchange *x, const struct template_piece *piece)
 	const char *value;
 
 	x->hook = &as;
-	value = piece->variable->value(x, as.settings, as.module->contract->request_size == 0 ? NULL : x->states + as.state);
+	value = piece->variable->value(x, as.settings, exchange_state(x, &as));
 	x->hook = before;
 	return value;
 }

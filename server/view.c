@@ -72,7 +72,7 @@ weir_generation_state(struct weir_exchange *x)
 void *
 weir_request_state(struct weir_exchange *x)
 {
-	return x->hook->module->contract->request_size == 0 ? NULL : x->states + x->hook->state;
+	return exchange_state(x, x->hook);
 }
 
 unsigned
