@@ -217,6 +217,8 @@ origin_prepare(struct weir_exchange *x)
 	if (!fields_strip_hop_by_hop(&x->sent.fields, true, &why)) {
 		x->failure_status = 400;
 		x->failure = why;
+		x->keep = false;	/* whoever tries that is not believed about what follows */
+		counter_add(&x->thread->counters, COUNT_REQUESTS_MALFORMED, 1);
 		return false;
 	}
 	if (!x->route->settings.upgrade || changes_http(x->sent.upgrade))
@@ -283,15 +285,6 @@ origin_send(struct weir_exchange *x)
 
 /* --- the response's head -------------------------------------------------------------------------------------------------- */
 
-static size_t
-find_head(const struct upstream *u)
-{
-	size_t from = u->seen > 3 ? u->seen - 3 : 0, length = buffer_length(u->in);
-	const char *end = memmem(u->in->from + from, length - from, "\r\n\r\n", 4);
-
-	return end == NULL ? 0 : (size_t)(end - u->in->from) + 4;
-}
-
 /* Parse the head at the front of u->in. > 0: done; 0: not whole yet; < 0: malformed. */
 static int
 parse(struct weir_exchange *x, struct response *response, const char **why)
@@ -303,7 +296,7 @@ parse(struct weir_exchange *x, struct response *response, const char **why)
 		.target_length = x->limits.target_length,
 	};
 	struct upstream *u = x->upstream;
-	size_t length = find_head(u), whole = length > 0 ? length : buffer_length(u->in);
+	size_t length = http1_head_length(u->in->from, buffer_length(u->in), u->seen), whole = length > 0 ? length : buffer_length(u->in);
 	char *head;
 	int used;
 

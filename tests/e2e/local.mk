@@ -8,10 +8,31 @@ E2E_TESTS = \
 	tests/e2e/http_keepalive.vtc \
 	tests/e2e/http_pooled.vtc \
 	tests/e2e/http_upgrade.vtc \
-	tests/e2e/test_process.py
+	tests/e2e/test_bodies.py \
+	tests/e2e/test_generations.py \
+	tests/e2e/test_http_hostile.py \
+	tests/e2e/test_phases.py \
+	tests/e2e/test_process.py \
+	tests/e2e/test_tools.py \
+	tests/e2e/test_waits.py
 
 E2E_HELPERS = \
-	tests/e2e/scene.py
+	tests/e2e/scene.py \
+	tests/e2e/wire.py
 
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) $(E2E_HELPERS)
+
+# Modules on the public contract that do as a scene's requests order; also what makes calls of the system fail.
+SCENE_MODULES = eager probe shaper trailing waiter witness zeal
+SCENE_MODULE_PARTS = tests/e2e/modules/note.h tests/e2e/modules/witness.h
+check_DATA += $(SCENE_MODULES:%=tests/e2e/modules/%.so) tests/e2e/shim_fail.so
+
+tests/e2e/modules/%.so: $(srcdir)/tests/e2e/modules/%.c $(SCENE_MODULE_PARTS) $(pkginclude_HEADERS)
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(FIXTURE_LINK) $(WARN_CFLAGS) -fvisibility=hidden -o $@ $< -pthread
+tests/e2e/shim_fail.so: tests/e2e/shim_fail.c
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -std=c11 -D_GNU_SOURCE $(WARN_CFLAGS) -O2 -fPIC -shared -o $@ \
+		$(srcdir)/tests/e2e/shim_fail.c -ldl
+
+CLEANFILES += tests/e2e/modules/*.so tests/e2e/shim_fail.so
+EXTRA_DIST += $(SCENE_MODULES:%=tests/e2e/modules/%.c) $(SCENE_MODULE_PARTS) tests/e2e/shim_fail.c
