@@ -191,16 +191,6 @@ limits_of(const struct weir_connection *c)
 	};
 }
 
-/* Where the head ends, 0 while it is not whole: the first empty line that is not the very first. */
-static size_t
-find_head(const struct weir_connection *c)
-{
-	size_t from = c->seen > 3 ? c->seen - 3 : 0, length = buffer_length(c->in);
-	const char *end = memmem(c->in->from + from, length - from, "\r\n\r\n", 4);
-
-	return end == NULL ? 0 : (size_t)(end - c->in->from) + 4;
-}
-
 /* An unfinished head: is it bad already? Parsed only the first time; later it is only scanned for its end. */
 static int
 probe_head(struct weir_connection *c, const struct http1_limits *limits, const char **why)
@@ -222,7 +212,7 @@ static bool
 begin(struct weir_connection *c)
 {
 	struct http1_limits limits = limits_of(c);
-	size_t length = find_head(c);
+	size_t length = http1_head_length(c->in->from, buffer_length(c->in), c->seen);
 	const char *why = NULL;
 	int bad = 0;
 

@@ -18,6 +18,12 @@ struct http1_limits {
 };
 
 /*
+ * The length of the head at the front of these bytes, its empty line included; 0 while that has not come. `seen` bytes were
+ * looked at before. It finds the first CRLF CRLF and nothing else: what is wrong with the head is for the parser to say.
+ */
+size_t http1_head_length(const char *head, size_t length, size_t seen);
+
+/*
  * Parse one head at [head, head + length). `seen` is how many of these bytes an earlier call that returned 0
  * was given (0 at first): a head that arrives byte by byte is scanned for its end, not parsed again. Bytes
  * are changed in place (NULs behind names and values, lower-case host) only when the head is whole and good.

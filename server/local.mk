@@ -44,6 +44,7 @@ libweircore_a_SOURCES = \
 	server/http1_chunked.c \
 	server/http1_cursor.c \
 	server/http1_cursor.h \
+	server/http1_end.c \
 	server/http1_request.c \
 	server/http1_response.c \
 	server/http1_section.c \

@@ -10,6 +10,7 @@ UNIT_TESTS = \
 	tests/unit/test_config \
 	tests/unit/test_generation \
 	tests/unit/test_http1_chunked \
+	tests/unit/test_http1_end \
 	tests/unit/test_http1_plain \
 	tests/unit/test_http1_request \
 	tests/unit/test_http1_response \
