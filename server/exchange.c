@@ -92,6 +92,7 @@ routed(struct weir_exchange *x)
 	s = &x->route->settings;
 	x->upstream_section = s->upstream;
 	if (s->body_size > 0 && x->upload.in == FRAMING_LENGTH && x->upload.left > s->body_size) {
+		x->keep = false;
 		counter_add(&x->thread->counters, COUNT_LIMITED, 1);
 		return exchange_fail(x, 413, "the request's body is larger than body_size");
 	}

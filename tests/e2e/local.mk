@@ -10,7 +10,9 @@ E2E_TESTS = \
 	tests/e2e/http_upgrade.vtc \
 	tests/e2e/test_bodies.py \
 	tests/e2e/test_generations.py \
+	tests/e2e/test_http_endings.py \
 	tests/e2e/test_http_hostile.py \
+	tests/e2e/test_http_limits.py \
 	tests/e2e/test_phases.py \
 	tests/e2e/test_process.py \
 	tests/e2e/test_tools.py \
