@@ -188,6 +188,7 @@ conclude(struct weir_exchange *x, enum weir_verdict verdict)
 {
 	if (x->refused_memory && x->phase != WEIR_PHASE_LOG) {
 		x->refused_memory = false;
+		x->arena.limit += EXCHANGE_RESERVE;
 		counter_add(&x->thread->counters, COUNT_MEMORY_REFUSED, 1);
 		return exchange_fail(x, 503, "no memory");
 	}
@@ -466,6 +467,8 @@ exchange_open(struct weir_connection *c, size_t length, const struct http1_limit
 		return false;
 	if (status == 0)
 		status = -parse(x, length, &why);
+	x->first_path = x->request.path;
+	x->first_query = x->request.query;
 	if (status != 0) {
 		refuse(x, status, why);
 		return true;

@@ -33,6 +33,7 @@
 enum {
 	EXCHANGE_SIZE = 8 * 1024,	/* with the first part of its arena */
 	EXCHANGE_MEMORY = 2 * 1024 * 1024,	/* bound of the arena */
+	EXCHANGE_RESERVE = 64 * 1024,	/* beyond it: to say that it was reached */
 	REPLAY_SIZE = 16 * 1024,	/* a request body up to this can be sent again */
 	TRIED_MAX = 16,			/* servers that are remembered */
 	REWRITES_MAX = 10,
@@ -76,6 +77,7 @@ struct weir_exchange {
 
 	/* the client's side */
 	struct request request;
+	const char *first_path, *first_query;	/* before any rewrite */
 	struct http1_limits limits;
 	enum exchange_stage stage;
 	struct body upload;		/* its body, towards the origin */

@@ -17,6 +17,9 @@ import time
 
 PATIENCE = 30
 
+# Where the modules of tests/e2e/modules are built.
+MODULES = os.path.join(os.environ.get("top_builddir", "."), "tests/e2e/modules")
+
 PROCESS = """
 [weir]
 threads = {threads}
@@ -54,11 +57,12 @@ class Answer:
 
 
 class Weir:
-    """A process with this configuration behind [weir] and one listener. "{folder}" in it is the folder."""
+    """A process with this configuration behind [weir] and one listener. "{folder}" in it is the folder; `modules` are
+    folders of more modules, `more` is for subprocess.Popen."""
 
-    def __init__(self, ini, threads=1):
+    def __init__(self, ini, threads=1, modules=(), **more):
         self.folder = tempfile.mkdtemp(prefix="weir-scene-")
-        self.threads = threads
+        self.threads, self.folders, self.more = threads, modules, more
         self.process = None
         self.write(ini)
 
@@ -75,8 +79,9 @@ class Weir:
             return f.read()
 
     def command(self, *arguments):
-        modules = os.environ.get("WEIR_MODULES", "")
-        return [os.environ["WEIR"], *(["-M", modules] if modules else []), "-c", self.path("weir.ini"), *arguments]
+        folders = [folder for folder in (os.environ.get("WEIR_MODULES", ""), *self.folders) if folder]
+        named = [word for folder in folders for word in ("-M", folder)]
+        return [os.environ["WEIR"], *named, "-c", self.path("weir.ini"), *arguments]
 
     def check(self):
         done = subprocess.run(self.command("-t"), capture_output=True, text=True, timeout=PATIENCE, check=False)
@@ -84,7 +89,7 @@ class Weir:
 
     def __enter__(self):
         with open(self.path("stderr"), "wb") as errors:
-            self.process = subprocess.Popen(self.command(), stderr=errors, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(self.command(), stderr=errors, stdin=subprocess.DEVNULL, **self.more)
         until(lambda: self.port() or self.process.poll() is not None, "Weir listens")
         if self.process.poll() is not None:
             said = self.read("stderr")
@@ -233,3 +238,60 @@ class Origin:
         status = 200 if mood == "good" else mood
         connection.sendall(f"HTTP/1.1 {status} So\r\nContent-Length: {len(self.name)}\r\n\r\n{self.name}".encode())
         return True
+
+
+class Peer:
+    """An origin that a function plays: talk(connection, stream) for each connection, in a thread."""
+
+    def __init__(self, talk):
+        self.talk = talk
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.listen, daemon=True).start()
+        return self
+
+    def __exit__(self, *what):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def listen(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        connection.settimeout(PATIENCE)
+        with connection, connection.makefile("rb") as stream:
+            try:
+                self.talk(connection, stream)
+            except (OSError, ValueError):
+                pass
+
+
+def read_head(stream):
+    """The first line of a message and its fields, names in lower case; None at the end."""
+    line = stream.readline().decode("latin-1").strip()
+    if not line:
+        return None
+    fields = {}
+    while field := stream.readline().decode("latin-1").strip():
+        name, value = field.split(":", 1)
+        fields[name.lower()] = value.strip()
+    return line, fields
+
+
+def read_body(stream, fields):
+    if fields.get("transfer-encoding") != "chunked":
+        return stream.read(int(fields.get("content-length", 0)))
+    pieces = []
+    while length := int(stream.readline(), 16):
+        pieces.append(stream.read(length))
+        stream.readline()
+    while stream.readline().strip():
+        pass
+    return b"".join(pieces)
