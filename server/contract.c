@@ -13,6 +13,7 @@
 
 /* A struct as large as this is a mistake in the module, not a need. */
 #define STRUCT_MOST ((size_t)16 * 1024 * 1024)
+#define ENTRIES_MOST 4096	/* of one table */
 
 /* The length of struct weir_module in minor 0 of this major: it only grows from there. */
 #define LEAST_SIZE \
@@ -80,6 +81,29 @@ check_size(struct check *check)
 			"says that its struct weir_module takes %u bytes; "
 			"for ABI %u.%u %zu to %zu were expected: begin the struct with WEIR_ABI, and build the module for this machine",
 			m->size, m->abi_major, m->abi_minor, least, sizeof(*m));
+}
+
+/* The same for the entries of its tables: each table grows on its own. */
+static void
+check_entries(struct check *check)
+{
+	const struct weir_module *m = check->contract;
+	const struct { const char *name; size_t theirs, ours; } entries[] = {
+		{ "weir_option", m->option_size, sizeof(struct weir_option) },
+		{ "weir_metric", m->metric_size, sizeof(struct weir_metric) },
+		{ "weir_variable", m->variable_size, sizeof(struct weir_variable) },
+		{ "weir_verb", m->verb_size, sizeof(struct weir_verb) },
+	};
+
+	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+		size_t theirs = entries[i].theirs, ours = entries[i].ours;
+
+		if (theirs == ours || (m->abi_minor < WEIR_ABI_MINOR && theirs >= sizeof(char *) && theirs < ours))
+			continue;
+		refuse(check, "says that its struct %s takes %zu bytes, %zu were expected: "
+			"begin the module's struct with WEIR_ABI, and build the module for this machine",
+			entries[i].name, theirs, ours);
+	}
 }
 
 static void
@@ -305,15 +329,50 @@ check_sizes(struct check *check)
 		refuse(check, "has the unknown class %d as its order", (int)m->order);
 }
 
+bool
+contract_widen(struct arena *arena, const void **table, size_t theirs, size_t ours)
+{
+	size_t count = 0;
+	char *copy;
+
+	if (*table == NULL || theirs == ours)
+		return true;
+	while (count < ENTRIES_MOST && *(const char *const *)((const char *)*table + count * theirs) != NULL)
+		count++;
+	copy = arena_array(arena, count + 1, ours);
+	if (copy == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		memcpy(copy + i * ours, (const char *)*table + i * theirs, theirs);
+	*table = copy;
+	return true;
+}
+
+/* What a module of an older minor has is less than what we know: bring it to our sizes. */
 static const struct weir_module *
 complete(const struct weir_module *found, struct arena *arena)
 {
 	struct weir_module *copy;
+	const void *options, *metrics, *variables, *verbs;
 
-	if (found->size == sizeof(*found))
+	if (found->abi_minor == WEIR_ABI_MINOR)
 		return found;
-	if ((copy = arena_zalloc(arena, sizeof(*copy))) != NULL)
-		memcpy(copy, found, found->size);
+	if ((copy = arena_zalloc(arena, sizeof(*copy))) == NULL)
+		return NULL;
+	memcpy(copy, found, found->size);
+	options = copy->options;
+	metrics = copy->metrics;
+	variables = copy->variables;
+	verbs = copy->verbs;
+	if (!contract_widen(arena, &options, copy->option_size, sizeof(struct weir_option)) ||
+			!contract_widen(arena, &metrics, copy->metric_size, sizeof(struct weir_metric)) ||
+			!contract_widen(arena, &variables, copy->variable_size, sizeof(struct weir_variable)) ||
+			!contract_widen(arena, &verbs, copy->verb_size, sizeof(struct weir_verb)))
+		return NULL;
+	copy->options = options;
+	copy->metrics = metrics;
+	copy->variables = variables;
+	copy->verbs = verbs;
 	return copy;
 }
 
@@ -326,6 +385,8 @@ contract_check(const struct weir_module *found, const struct contract_origin *or
 	check_abi(&check);
 	if (!check.failed)
 		check_size(&check);
+	if (!check.failed)
+		check_entries(&check);
 	if (!check.failed)
 		check_module_name(&check);
 	if (check.failed)

@@ -35,4 +35,10 @@ bool contract_is_name(const char *);
 const struct weir_module *contract_check(
 	const struct weir_module *found, const struct contract_origin *, struct arena *, struct report *);
 
+/*
+ * Make *table one whose entries are of our size, in the arena, the missing ends zero. Every entry begins with its name, and NULL
+ * ends the table. A table that is NULL or of our size already stays. False without memory.
+ */
+bool contract_widen(struct arena *, const void **table, size_t theirs, size_t ours);
+
 #endif

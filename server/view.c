@@ -119,17 +119,29 @@ weir_query(struct weir_exchange *x)
 	return x->request.query;
 }
 
-const char *
-weir_target(struct weir_exchange *x)
+static const char *
+join_target(struct weir_exchange *x, const char *path, const char *query)
 {
 	const char *target;
 
 	if (x->request.form == TARGET_AUTHORITY)
 		return x->request.authority;
-	if (x->request.query == NULL)
-		return x->request.path;
-	target = weir_printf(x, "%s?%s", x->request.path, x->request.query);
-	return target != NULL ? target : x->request.path;
+	if (query == NULL)
+		return path;
+	target = weir_printf(x, "%s?%s", path, query);
+	return target != NULL ? target : path;
+}
+
+const char *
+weir_target(struct weir_exchange *x)
+{
+	return join_target(x, x->request.path, x->request.query);
+}
+
+const char *
+weir_original_target(struct weir_exchange *x)
+{
+	return join_target(x, x->first_path, x->first_query);
 }
 
 int

@@ -48,6 +48,8 @@ WEIR_API const char *weir_authority(struct weir_exchange *);
 WEIR_API const char *weir_path(struct weir_exchange *);
 WEIR_API const char *weir_query(struct weir_exchange *);
 WEIR_API const char *weir_target(struct weir_exchange *);
+/* The target as the client asked for it, normalised, before any rewrite; "" when the request could not be parsed. For logs. */
+WEIR_API const char *weir_original_target(struct weir_exchange *);
 /* Major and minor as 10 * major + minor: 10, 11, 20. */
 WEIR_API int weir_version(struct weir_exchange *);
 

@@ -116,6 +116,7 @@ struct weir_option;	/* weir/option.h */
 struct weir_module {
 	uint16_t abi_major, abi_minor;	/* set by WEIR_ABI, with size and name */
 	uint32_t size;
+	uint16_t option_size, metric_size, variable_size, verb_size;	/* of one entry of each table below */
 	const char *name;
 	const char *summary;			/* one sentence */
 	const struct weir_option *options;	/* ends with a NULL name; may be NULL, as all tables */
@@ -171,7 +172,9 @@ struct weir_module {
 
 #define WEIR_ABI \
 	.abi_major = WEIR_ABI_MAJOR, .abi_minor = WEIR_ABI_MINOR, \
-	.size = sizeof(struct weir_module), .name = weir_module_name
+	.size = sizeof(struct weir_module), .option_size = sizeof(struct weir_option), \
+	.metric_size = sizeof(struct weir_metric), .variable_size = sizeof(struct weir_variable), \
+	.verb_size = sizeof(struct weir_verb), .name = weir_module_name
 
 #include <weir/option.h>
 #include <weir/build.h>

@@ -29,7 +29,7 @@ WEIR_API const struct weir_upstream *weir_upstream(struct weir_exchange *);
 WEIR_API const void *weir_upstream_settings(struct weir_exchange *);
 WEIR_API void weir_choose_upstream(struct weir_exchange *, const struct weir_upstream *);
 
-/* Choose a server: its address goes into the peer. The server chosen last, NULL before. */
+/* Choose a server: its address goes into the peer. The server chosen last; NULL at the beginning of each phase peer. */
 WEIR_API void weir_choose_server(struct weir_exchange *, const struct weir_server *);
 WEIR_API const struct weir_server *weir_server(struct weir_exchange *);
 

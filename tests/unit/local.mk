@@ -50,7 +50,7 @@ tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 
 # Modules with something wrong with them, which tests load from FIXTURES. One is linked with a library that is then taken away.
-FIXTURES = abi_major abi_minor alias dependent good malformed matcher nameless nosymbol probe renamed \
+FIXTURES = abi_major abi_minor alias dependent entries good malformed matcher nameless nosymbol probe renamed \
 	rival strict stumbler tomorrow too_large too_small unlinked
 FIXTURE_CPPFLAGS = $(AM_CPPFLAGS) -DFIXTURES='"$(abs_builddir)/tests/unit/modules"'
 FIXTURE_LINK = $(CC) -std=c11 $(MODULE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(SANITIZE_CFLAGS) -fPIC -shared

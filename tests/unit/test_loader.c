@@ -6,6 +6,7 @@
  * on a copy in a folder of their own.
  */
 #include "said.h"
+#include "server/contract.h"
 #include "server/loader.h"
 #include "server/search.h"
 
@@ -242,6 +243,37 @@ static void
 a_struct_too_large_is_refused(void **state)
 {
 	assert_refused(*state, "too_large", "for ABI 1.0", "were expected", "WEIR_ABI");
+}
+
+static void
+a_table_with_entries_of_another_size_is_refused(void **state)
+{
+	assert_refused(*state, "entries", "struct weir_option takes", "were expected", "WEIR_ABI");
+}
+
+static void
+a_table_of_an_older_minor_gains_zeroes(void **state)
+{
+	const struct { const char *name; long value; } old[] = { { "a", 1 }, { "b", 2 }, { NULL, 0 } };
+	const struct grown { const char *name; long value, more; } *table;
+	const void *entries = old;
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena, NULL, 0);
+	assert_true(contract_widen(&arena, &entries, sizeof(*old), sizeof(*table)));
+	table = entries;
+	assert_string_equal(table[0].name, "a");
+	assert_int_equal(table[1].value, 2);
+	assert_int_equal(table[0].more + table[1].more + table[2].more, 0);
+	assert_null(table[2].name);
+	entries = old;
+	assert_true(contract_widen(&arena, &entries, sizeof(*old), sizeof(*old)));
+	assert_ptr_equal(entries, old);
+	entries = NULL;
+	assert_true(contract_widen(&arena, &entries, sizeof(*old), sizeof(*table)));
+	assert_null(entries);
+	arena_free(&arena);
 }
 
 static void
@@ -493,6 +525,8 @@ main(void)
 		SCENE(a_newer_minor_is_refused),
 		SCENE(a_struct_too_small_is_refused),
 		SCENE(a_struct_too_large_is_refused),
+		SCENE(a_table_with_entries_of_another_size_is_refused),
+		SCENE(a_table_of_an_older_minor_gains_zeroes),
 		SCENE(a_struct_without_a_name_is_refused),
 		SCENE(a_struct_with_another_name_is_refused),
 		SCENE(a_shared_object_that_is_no_module_is_refused),
