@@ -121,7 +121,7 @@ put_request(struct weir_exchange *x, struct line *line)
 	if (method != NULL && *method != '\0') {
 		accesslog_value(line, method, NAME_MOST, LINE_TEXT);
 		LINE_ADD(line, " ");
-		accesslog_value(line, weir_target(x), TARGET_MOST, LINE_TEXT);
+		accesslog_value(line, weir_original_target(x), TARGET_MOST, LINE_TEXT);
 		LINE_ADD(line, " HTTP/");
 		put_version(line, weir_version(x));
 	} else {
@@ -179,7 +179,7 @@ put_transfer(struct weir_exchange *x, struct line *line)
 	bool read = method != NULL && *method != '\0';
 
 	PUT_STRING(line, "method", method, NAME_MOST);
-	PUT_STRING(line, "target", read ? weir_target(x) : NULL, TARGET_MOST);
+	PUT_STRING(line, "target", read ? weir_original_target(x) : NULL, TARGET_MOST);
 	if (read) {
 		LINE_ADD(line, ",\"version\":\"");
 		put_version(line, weir_version(x));

@@ -210,6 +210,12 @@ weir_target(struct weir_exchange *x)
 	return x->query == NULL ? x->path : weir_printf(x, "%s?%s", x->path, x->query);
 }
 
+const char *
+weir_original_target(struct weir_exchange *x)
+{
+	return weir_target(x);
+}
+
 int
 weir_version(struct weir_exchange *x)
 {
