@@ -96,6 +96,7 @@ buffer_receive(struct thread *t, struct buffer **b, int fd)
 	if (into == NULL || buffer_space(into) == 0) {
 		if (into != *b)
 			buffer_free(&into);
+		counter_add(&t->counters, COUNT_MEMORY_REFUSED, 1);
 		return BUFFER_NO_MEMORY;
 	}
 	got = recv(fd, into->to, buffer_space(into), 0);

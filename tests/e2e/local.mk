@@ -13,6 +13,7 @@ E2E_TESTS = \
 	tests/e2e/test_http_endings.py \
 	tests/e2e/test_http_hostile.py \
 	tests/e2e/test_http_limits.py \
+	tests/e2e/test_http_streams.py \
 	tests/e2e/test_phases.py \
 	tests/e2e/test_process.py \
 	tests/e2e/test_tools.py \
