@@ -14,6 +14,7 @@ E2E_TESTS = \
 	tests/e2e/test_http_hostile.py \
 	tests/e2e/test_http_limits.py \
 	tests/e2e/test_http_streams.py \
+	tests/e2e/test_http_upstreams.py \
 	tests/e2e/test_phases.py \
 	tests/e2e/test_process.py \
 	tests/e2e/test_tools.py \
