@@ -13,6 +13,7 @@ E2E_TESTS = \
 	tests/e2e/test_http_endings.py \
 	tests/e2e/test_http_hostile.py \
 	tests/e2e/test_http_limits.py \
+	tests/e2e/test_http_peers.py \
 	tests/e2e/test_http_streams.py \
 	tests/e2e/test_http_upstreams.py \
 	tests/e2e/test_phases.py \
