@@ -162,6 +162,11 @@ answer_begin(struct weir_exchange *x)
 	first_memory(x, &content);
 	x->head_sent = true;
 	x->stage = STAGE_BODY;
+	if (!relay_resume_upload(x)) {
+		buffer_free(&content);
+		exchange_abort(x, "no memory to wait for the request's body");
+		return WEIR_PHASES;
+	}
 	if (x->download.ended && x->upload.ended)
 		origin_release(x);
 	if (relay_send(x, WEIR_PHASE_RESPONSE_BODY, length, content, x->download.ended) == OUTLET_BROKEN) {

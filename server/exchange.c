@@ -328,18 +328,16 @@ void
 exchange_resume(struct weir_exchange *x, enum weir_verdict verdict)
 {
 	x->wait = NULL;
-	if (verdict == WEIR_WAIT)
-		verdict = WEIR_FAIL;
 	advance(x, check(x, verdict));
 }
 
 void
 exchange_wait_expired(struct weir_exchange *x, enum weir_verdict late)
 {
-	if (x->failure == NULL)
-		x->failure = "a module's answer came too late";
 	if (x->phase == WEIR_PHASE_ACCESS && late != WEIR_RESPOND)
 		late = WEIR_FAIL;	/* a guard that cannot decide refuses */
+	if (late == WEIR_FAIL && x->failure == NULL)
+		x->failure = "a module's answer came too late";
 	exchange_resume(x, late);
 }
 

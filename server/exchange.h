@@ -214,6 +214,9 @@ enum weir_phase relay_upload(struct weir_exchange *);
 enum weir_phase relay_download(struct weir_exchange *);
 enum weir_phase relay_drain(struct weir_exchange *);
 
+/* While hooks waited nobody moved the upload: have its events again. */
+bool relay_resume_upload(struct weir_exchange *);
+
 
 /* Send a head (in t->scratch; length 0: none) and a chain of buffers, through hooks and framing; with `last`, the body's end. The buffers are
  * taken over. OUTLET_BROKEN too when a hook fails (x->failure then says so). */

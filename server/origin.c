@@ -271,6 +271,8 @@ origin_send(struct weir_exchange *x)
 	status = content == NULL ? relay_take_upload(x, &content) : 0;
 	if (status != 0)
 		return exchange_fail(x, status, x->failure);
+	if (!upstream_want_read(x->upstream, true))	/* off, if it closed while a hook waited */
+		return exchange_fail(x, 503, "no memory to wait for the origin");
 	x->stage = STAGE_HEAD;
 	if (relay_send(x, WEIR_PHASE_REQUEST_BODY, length, content, x->upload.ended) == OUTLET_BROKEN)
 		return origin_lost(x, WEIR_PEER_CLOSED, "it closed the connection before the request was sent");
@@ -435,6 +437,8 @@ exchange_upstream_writable(struct weir_exchange *x)
 {
 	if (x->stage == STAGE_TUNNEL)
 		exchange_go(x, tunnel_relay(x));
+	else if (x->stage == STAGE_PHASES)
+		upstream_want_write(x->upstream, false);	/* a hook waits: relay_resume_upload has it again */
 	else
 		exchange_go(x, relay_upload(x));
 }

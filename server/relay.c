@@ -262,6 +262,16 @@ upload_waits(struct weir_exchange *x)
 	return WEIR_PHASES;
 }
 
+bool
+relay_resume_upload(struct weir_exchange *x)
+{
+	if (x->upstream == NULL || x->upload_broken)
+		return true;
+	if (x->upstream->out.queued > 0)
+		return upstream_want_write(x->upstream, true);
+	return x->upload.ended || client_want(x->client, true);
+}
+
 /* What a recv that brought nothing means for the body that was awaited. */
 static enum weir_phase
 upload_ends(struct weir_exchange *x, int got)
@@ -590,5 +600,6 @@ exchange_client_deadline(struct weir_exchange *x)
 	}
 	counter_add(&x->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
 	x->keep = false;
+	exchange_leave_wait(x);
 	exchange_go(x, exchange_fail(x, 408, "the client is slower than body_rate"));
 }

@@ -464,7 +464,7 @@ threads_stop(struct threads *all)
 uint64_t
 threads_count(const struct threads *all, enum counter which)
 {
-	uint64_t sum = 0;
+	uint64_t sum = which == COUNT_RESUMED_LATE ? wait_late_elsewhere() : 0;
 
 	for (unsigned i = 0; i < all->count; i++)
 		sum += counter_read(&all->list[i].counters, which);

@@ -55,6 +55,15 @@ find_slot(struct wait_table *table, uint32_t slot)
 	return block == NULL ? NULL : &block[slot % BLOCK];
 }
 
+/* Late calls of weir_resume by threads that have no counters. */
+static _Atomic uint64_t late_elsewhere;
+
+uint64_t
+wait_late_elsewhere(void)
+{
+	return atomic_load_explicit(&late_elsewhere, memory_order_relaxed);
+}
+
 static void passed(struct deadline *);
 
 static bool
@@ -171,6 +180,8 @@ weir_resume(struct weir_token token, enum weir_verdict verdict)
 	if (w == NULL || !claim(w, token.generation)) {
 		if (self != NULL)
 			counter_add(&self->counters, COUNT_RESUMED_LATE, 1);
+		else
+			atomic_fetch_add_explicit(&late_elsewhere, 1, memory_order_relaxed);
 		return false;
 	}
 	w->verdict = verdict;

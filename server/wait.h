@@ -39,4 +39,7 @@ void wait_table_free(struct wait_table **);
 /* End the wait of this exchange without a resume: calls its cancel. On the owning thread. */
 void wait_cancel(struct wait *);
 
+/* How often weir_resume came too late on threads that are no event threads, in this process. */
+uint64_t wait_late_elsewhere(void);
+
 #endif
