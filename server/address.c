@@ -129,6 +129,8 @@ parse_endpoint(struct arena *arena, const char *text, int default_port, struct w
 	const char *host = NULL, *port = NULL, *why;
 	size_t length = 0;
 
+	if (strstr(text, "://") != NULL)
+		return "write host:port, without a scheme and a path";
 	if ((why = split(text, &host, &length, &port)) != NULL)
 		return why;
 	if (port == NULL && default_port < 0)

@@ -157,7 +157,8 @@ slips_are_refused(void **state)
 	assert_refused("a..b:80", "the host is neither a name nor an address");
 	assert_refused(".a:80", "the host is neither a name nor an address");
 	assert_refused("a b:80", "the host is neither a name nor an address");
-	assert_refused("http://a:80", "an IPv6 address stands in brackets, like [::1]:80");
+	assert_refused("http://a:80", "write host:port, without a scheme and a path");
+	assert_refused("https://a", "write host:port, without a scheme and a path");
 	memset(text, 'a', sizeof(text));
 	strcpy(text + 64, ":80");
 	assert_refused(text, "the host is neither a name nor an address");
