@@ -117,7 +117,7 @@ thread_release(struct thread *t, struct hold *h)
 void *
 thread_module_state(struct thread *t, const struct module *m)
 {
-	return m->index < t->module_states_count ? t->module_states[m->index] : NULL;
+	return m->index < t->met_count ? t->met[m->index].state : NULL;
 }
 
 /* Meet the modules that this thread has not met yet. */
@@ -126,43 +126,47 @@ meet_modules(struct thread *t, const struct generation *g)
 {
 	for (size_t i = 0; i < g->module_count; i++) {
 		const struct module *m = g->modules[i];
-		void **states = t->module_states;
+		struct met *met = t->met;
 
-		if (m->index < t->module_states_count)
+		if (m->index < t->met_count)
 			continue;
-		states = realloc(states, (m->index + 1) * sizeof(*states));
-		if (states == NULL)
+		met = realloc(met, (m->index + 1) * sizeof(*met));
+		if (met == NULL)
 			return false;
-		memset(states + t->module_states_count, 0, (m->index + 1 - t->module_states_count) * sizeof(*states));
-		t->module_states = states;
-		t->module_states_count = m->index + 1;
+		memset(met + t->met_count, 0, (m->index + 1 - t->met_count) * sizeof(*met));
+		t->met = met;
+		t->met_count = m->index + 1;
 	}
 	for (size_t i = 0; i < g->module_count; i++) {
 		const struct module *m = g->modules[i];
 		const struct weir_module *contract = m->contract;
 
-		if (t->module_states[m->index] != NULL)
+		if (t->met[m->index].state != NULL)
 			continue;
-		t->module_states[m->index] = calloc(1, contract->thread_size + 1);
-		if (t->module_states[m->index] == NULL)
+		t->met[m->index].module = m;
+		t->met[m->index].state = calloc(1, contract->thread_size + 1);
+		if (t->met[m->index].state == NULL)
 			return false;
-		if (contract->thread_start != NULL && !contract->thread_start(&t->public, t->module_states[m->index]))
+		if (contract->thread_start != NULL && !contract->thread_start(&t->public, t->met[m->index].state))
 			weir_log(WEIR_LOG_ERROR, "module %s could not start on thread %u", m->name, t->public.number);
 	}
 	return true;
 }
 
+/* From all that were ever met: a reload may have left a module out, and it works on in this thread. */
 static void
-part_from_modules(struct thread *t, const struct generation *g)
+part_from_modules(struct thread *t)
 {
-	for (size_t i = 0; i < g->module_count; i++)
-		if (g->modules[i]->contract->thread_stop != NULL)
-			g->modules[i]->contract->thread_stop(&t->public, thread_module_state(t, g->modules[i]));
-	for (unsigned i = 0; i < t->module_states_count; i++)
-		free(t->module_states[i]);
-	free(t->module_states);
-	t->module_states = NULL;
-	t->module_states_count = 0;
+	for (unsigned i = 0; i < t->met_count; i++) {
+		const struct met *met = &t->met[i];
+
+		if (met->state != NULL && met->module->contract->thread_stop != NULL)
+			met->module->contract->thread_stop(&t->public, met->state);
+		free(met->state);
+	}
+	free(t->met);
+	t->met = NULL;
+	t->met_count = 0;
 }
 
 /* --- messages ------------------------------------------------------------------------------------------------- */
@@ -297,11 +301,9 @@ wind_down(struct thread *t)
 	t->draining = true;
 	client_close_all(t);
 	pools_close(t);
-	if (t->holds != NULL) {
-		part_from_modules(t, t->holds->generation);
-		while (t->holds != NULL)
-			let_go(t, t->holds);
-	}
+	while (t->holds != NULL)
+		let_go(t, t->holds);	/* ticks a last time, with the modules' structs */
+	part_from_modules(t);
 }
 
 static void *

@@ -45,6 +45,12 @@ struct weir_thread {
 	unsigned number;
 };
 
+/* A module that the thread has met, and its struct of this thread. */
+struct met {
+	const struct module *module;
+	void *state;
+};
+
 struct thread {
 	struct weir_thread public;	/* what modules hold a pointer to */
 	struct threads *all;
@@ -68,8 +74,8 @@ struct thread {
 	struct pools *pools;
 	struct resolver *resolver;
 	struct wait_table *waits;
-	void **module_states;		/* by module index; filled when a module is first met */
-	unsigned module_states_count;
+	struct met *met;		/* by module index; filled when a module is first met */
+	unsigned met_count;
 	struct event *tick;
 	char date[32];			/* the Date field's value, of the second date_time */
 	int64_t date_time;

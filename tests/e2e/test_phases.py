@@ -285,6 +285,18 @@ def test_states_live_as_long_as_what_they_belong_to(origin):
         assert " with a state" not in weir.read("trace")
 
 
+def test_a_thread_leaves_its_modules_last_and_once(origin):
+    """Also those that a reload has left out; each generation has ticked a last time by then."""
+    with weir_with(INI % f"server = {origin.address}", threads=2) as weir:
+        for ini in (INI, (INI % "server = 127.0.0.1:1").replace("[module probe]\nfile = {folder}/trace\n", "").replace("probe.mark = 7\n", "")):
+            weir.reload(ini % f"server = {origin.address}" if "%s" in ini else ini)
+        weir.process.terminate()
+        assert weir.process.wait(scene.PATIENCE) == 0
+        said = weir.read("stderr")
+        assert sorted(re.findall(r"probe leaves (thread \d.*)", said)) == ["thread 0", "thread 1"]
+        assert "ticks after its end" not in said
+
+
 @pytest.mark.parametrize("size", ["large", "crumbs"])
 @pytest.mark.parametrize("phase", ["request", "access", "upstream_response", "response"])
 def test_a_request_without_memory_is_answered_503(shared, phase, size):

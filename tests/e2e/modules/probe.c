@@ -19,7 +19,8 @@ struct connection {
 };
 
 struct thread {
-	unsigned requests;
+	unsigned requests, ticks;
+	bool stopped;
 };
 
 struct state {
@@ -38,6 +39,26 @@ static const struct weir_metric metrics[] = {
 	{ "accepted_total", .doc = "Connections seen." },
 	{ .name = NULL }
 };
+
+static void
+tick(struct weir_thread *t, void *generation, void *state)
+{
+	struct thread *thread = state;
+
+	(void)generation;
+	thread->ticks++;
+	if (thread->stopped)
+		weir_log(WEIR_LOG_ERROR, "thread %u ticks after its end", weir_thread_index(t));
+}
+
+static void
+thread_stop(struct weir_thread *t, void *state)
+{
+	struct thread *thread = state;
+
+	thread->stopped = true;
+	weir_log(WEIR_LOG_NOTICE, "probe leaves thread %u%s", weir_thread_index(t), thread->ticks > 0 ? "" : " without a tick");
+}
 
 static enum weir_verdict
 on_accept(struct weir_connection *c, const void *settings, void *state)
@@ -182,6 +203,8 @@ WEIR_MODULE(probe) = {
 	.request_size = sizeof(struct state),
 	.accept = on_accept,
 	.handshake = on_handshake,
+	.tick = tick,
+	.thread_stop = thread_stop,
 	.hooks = {
 		ORDINARY(NAME_HOOK)
 		[WEIR_PHASE_REQUEST] = on_request,
