@@ -379,3 +379,30 @@ def test_a_101_before_the_request_is_whole_is_none():
     with wire.Origin(script) as origin, weir_to(origin) as weir, wire.connect(weir) as client:
         client.send(UPGRADE.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 10\r\n\r\nhello"))
         assert wire.body_of(client)[0] == 502
+
+
+# --- expectations -------------------------------------------------------------------------------------------------------
+
+
+def test_a_body_that_was_announced_and_is_not_wanted_ends_the_connection():
+    """The page needs no body. The client may send it or not: nobody could tell, so nothing more is read."""
+    with wire.Origin(wire.polite) as origin, weir_to(origin) as weir, wire.connect(weir) as client:
+        client.send(b"POST /page HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n")
+        assert wire.body_of(client) == (200, b"page")
+        assert b"\r\nConnection: close\r\n" in client.received
+        client.send(GET)
+        assert client.rest() == b""
+        assert origin.received == b""
+
+
+def test_an_origin_that_ignores_the_expectation_gets_the_body_anyway():
+    def script(connection):
+        connection.head()
+        connection.answer(connection.read(4))
+        connection.rest()
+
+    with wire.Origin(script) as origin, weir_to(origin) as weir, wire.connect(weir) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+        scene.until(lambda: b"Expect: 100-continue\r\n" in origin.received, "the origin knows")
+        client.send(b"body")
+        assert wire.body_of(client) == (200, b"body")

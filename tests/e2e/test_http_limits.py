@@ -154,6 +154,19 @@ def test_an_origin_that_does_not_begin_its_answer_in_time_is_504():
             scene.until(lambda: origin.connections[0].ended, "the origin's connection is closed")
 
 
+def test_the_whole_head_of_an_answer_must_come_in_time():
+    def script(connection):
+        connection.head()
+        connection.send(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            connection.send(b"X: y\r\n")
+            time.sleep(0.02)
+
+    with wire.Origin(script) as origin, weir_with(origin, upstream="first_byte_timeout = 200ms") as weir:
+        assert weir.ask().status == 504
+        scene.until(lambda: origin.connections[0].sock.fileno() < 0, "the origin's connection is closed")
+
+
 def test_an_origin_that_pauses_too_long_is_cut():
     def script(connection):
         connection.head()
@@ -192,8 +205,10 @@ def test_an_origin_that_takes_no_more_of_an_upload_is_504():
         serves(weir)
 
 
-def test_an_origin_that_does_not_accept_is_504():
+@pytest.mark.parametrize("limit", ["upstream", "route"])
+def test_an_origin_that_does_not_accept_is_504(limit):
     """The backlog is full: the kernel answers nothing to further attempts."""
+    limits = {"upstream": "connect_timeout = 300ms"} if limit == "upstream" else {"route": "total_timeout = 300ms"}
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     waiting = []
     try:
@@ -203,7 +218,7 @@ def test_an_origin_that_does_not_accept_is_504():
             s.connect_ex(full.getsockname())
             waiting.append(s)
         address = type("Address", (), {"address": "127.0.0.1:%d" % full.getsockname()[1]})
-        with weir_with(address, upstream="connect_timeout = 300ms") as weir:
+        with weir_with(address, **limits) as weir:
             begun = time.monotonic()
             assert weir.ask().status == 504
             assert 0.25 < time.monotonic() - begun < 5
