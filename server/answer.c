@@ -70,6 +70,8 @@ choose_framing(struct weir_exchange *x)
 		r->framing = r->has_length && r->status != 204 ? FRAMING_LENGTH : FRAMING_NONE;
 		if (x->download_changes)
 			r->framing = FRAMING_NONE;
+		if (!x->download.ended)
+			origin_drop(x);	/* its body is not read: the connection cannot serve another request */
 		x->memory_left = 0;
 		x->download.out = FRAMING_NONE;
 		x->download.ended = true;
@@ -169,10 +171,15 @@ answer_begin(struct weir_exchange *x)
 	}
 	if (x->download.ended && x->upload.ended)
 		origin_release(x);
-	if (relay_send(x, WEIR_PHASE_RESPONSE_BODY, length, content, x->download.ended) == OUTLET_BROKEN) {
+	switch (relay_send(x, WEIR_PHASE_RESPONSE_BODY, length, content, x->download.ended)) {
+	case OUTLET_REFUSED:	/* nothing has gone out yet */
+		x->head_sent = false;
+		return exchange_fail(x, 500, x->failure);
+	case OUTLET_BROKEN:
 		counter_add(&t->counters, COUNT_CLIENT_GONE, 1);
 		exchange_abort(x, "the client is gone");
 		return WEIR_PHASES;
+	default:
+		return relay_download(x);
 	}
-	return relay_download(x);
 }

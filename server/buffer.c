@@ -89,8 +89,8 @@ buffer_receive(struct thread *t, struct buffer **b, int fd)
 	struct buffer *into = *b;
 	ssize_t got;
 
-	if (into == NULL)
-		into = buffer_take(t, BUFFER_READ);
+	if (into == NULL)	/* memory is short: many slow readers shall each hold little */
+		into = buffer_take(t, slab_is_pressed(&t->bodies) ? BUFFER_SMALL / 2 : BUFFER_READ);
 	else if (into->slab != &t->bodies || buffer_space(into) < BUFFER_SMALL)
 		into = enlarge(t, into);
 	if (into == NULL || buffer_space(into) == 0) {

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@
 #include "pool.h"
 #include "thread.h"
 
-enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024 };
+enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024, FIRST_REQUEST_TIME = 500 };
 
 static void readable(evutil_socket_t, short, void *);
 static void deadline_passed(struct deadline *);
@@ -163,6 +164,15 @@ linger(struct weir_connection *c)
 	deadline_set(&c->deadline, &c->thread->wheel, LINGER_TIME);
 }
 
+/* Are there bytes that nobody has read? Closing would answer them with a reset. */
+static bool
+has_unread(const struct weir_connection *c)
+{
+	int waiting = 0;
+
+	return c->in != NULL || (!c->reading && !c->eof) || (ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
 /* Throw away what comes, until the client has closed too, or the bound. */
 static void
 linger_read(struct weir_connection *c)
@@ -256,6 +266,21 @@ run(struct weir_connection *c)
 		destroy(c);
 }
 
+/* Answer without a request: what came of it cannot be used. */
+static void
+answer(struct weir_connection *c, int status, const char *why)
+{
+	struct http1_limits limits = limits_of(c);
+
+	c->seen = 0;
+	c->running = true;
+	if (!exchange_open(c, 0, &limits, status, why))
+		c->gone = true;
+	c->running = false;
+	if (c->gone)
+		destroy(c);
+}
+
 static void
 readable(evutil_socket_t fd, short what, void *argument)
 {
@@ -274,6 +299,8 @@ readable(evutil_socket_t fd, short what, void *argument)
 	got = buffer_receive(c->thread, &c->in, fd);
 	if (got > 0)
 		run(c);
+	else if (got == BUFFER_NO_MEMORY)
+		answer(c, 503, "no memory to read the request");
 	else if (got != BUFFER_NOTHING)
 		destroy(c);
 }
@@ -290,7 +317,7 @@ client_next(struct weir_connection *c, enum client_end end)
 		reset(c);
 		return;
 	}
-	if (end == CLIENT_LINGER || (end == CLIENT_CLOSE && c->in != NULL)) {
+	if (end == CLIENT_LINGER || (end == CLIENT_CLOSE && has_unread(c))) {
 		linger(c);
 		return;
 	}
@@ -316,16 +343,8 @@ deadline_passed(struct deadline *d)
 		return;
 	}
 	if (c->in != NULL && !c->lingering && c->listener->listen != NULL) {
-		struct http1_limits limits = limits_of(c);
-
 		counter_add(&c->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
-		c->seen = 0;
-		c->running = true;
-		if (!exchange_open(c, 0, &limits, 408, "the head was not whole in time"))
-			c->gone = true;
-		c->running = false;
-		if (c->gone)
-			destroy(c);
+		answer(c, 408, "the head was not whole in time");
 		return;
 	}
 	destroy(c);
@@ -340,7 +359,13 @@ client_close_idle(struct thread *t)
 
 	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
 		next = c->next;
-		if (c->exchange == NULL && c->in == NULL && !c->lingering)
+		if (c->exchange != NULL || c->in != NULL || c->lingering)
+			continue;
+		if (has_unread(c))
+			event_active(&c->read, EV_READ, 0);	/* a request is here already: it is still answered */
+		else if (c->requests == 0)
+			deadline_set(&c->deadline, &t->wheel, FIRST_REQUEST_TIME);	/* and one is on its way */
+		else
 			destroy(c);
 	}
 }

@@ -28,6 +28,7 @@ struct dial {
 	unsigned next, count;			/* addresses */
 	struct upstream *attempts[ATTEMPTS];	/* that are connecting; NULL: free */
 	struct deadline stagger, end;
+	bool counted;				/* in the pool, as a connection in use: its pool must stay */
 	enum weir_peer_failure failure;
 	int error;				/* of the last attempt */
 };
@@ -67,6 +68,8 @@ dial_cancel(struct dial **dial)
 			upstream_close(&d->attempts[i]);
 	deadline_remove(&d->stagger);
 	deadline_remove(&d->end);
+	if (d->counted)
+		pool_count(d->pool, -1);
 	*dial = NULL;
 }
 
@@ -90,13 +93,13 @@ adopt_winner(struct dial *d, struct upstream *u)
 	for (unsigned i = 0; i < ATTEMPTS; i++)
 		if (d->attempts[i] == u)
 			d->attempts[i] = NULL;
+	d->counted = false;	/* the winner stays counted */
 	dial_cancel(&x->dial);
 	u->dial = NULL;
 	u->exchange = x;
 	u->requests = 1;
 	x->upstream = u;
 	x->reused = false;
-	pool_count(u->pool, 1);
 	counter_add(&x->thread->counters, COUNT_UPSTREAM_DIALLED, 1);
 }
 
@@ -116,7 +119,9 @@ dial_writable(struct dial *d, struct upstream *u)
 	}
 	d->failure = WEIR_PEER_REFUSED;
 	free_attempt(d, u);
-	if (!attempt_next(d) && running(d) == 0)
+	if (attempt_next(d) && x->dial == NULL)
+		exchange_connected(x);	/* it was there at once */
+	else if (x->dial != NULL && running(d) == 0)
 		lose(d);
 }
 
@@ -307,6 +312,8 @@ dial_start(struct weir_exchange *x, struct pool *pool)
 	deadline_init(&d->stagger, stagger_passed);
 	deadline_init(&d->end, end_passed);
 	x->dial = d;
+	pool_count(pool, 1);
+	d->counted = true;
 	result = find_addresses(d);
 	if (result == UPSTREAM_READY)
 		result = !attempt_next(d) ? UPSTREAM_FAILED : x->dial == NULL ? UPSTREAM_READY : UPSTREAM_PENDING;

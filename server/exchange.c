@@ -55,6 +55,7 @@ exchange_fail(struct weir_exchange *x, int status, const char *cause)
 		exchange_abort(x, cause);
 		return WEIR_PHASES;
 	}
+	x->stage = STAGE_PHASES;
 	if (x->failed) {
 		answer_error(x);
 		return answer_begin(x);
@@ -104,6 +105,10 @@ routed(struct weir_exchange *x)
 static enum weir_phase
 missed(struct weir_exchange *x)
 {
+	if (x->request.method == METHOD_CONNECT) {
+		x->keep = false;
+		return exchange_fail(x, 501, "CONNECT is not served here");
+	}
 	if (x->upstream_section == NULL)
 		return exchange_fail(x, 404, "the route has no upstream, and no module answers");
 	return WEIR_PHASE_PEER;
@@ -156,7 +161,10 @@ retry(struct weir_exchange *x)
 	if (!origin_may_retry(x))
 		return exchange_fail(x, 502, "the request may not be sent again");
 	origin_drop(x);
+	x->stage = STAGE_PHASES;
 	x->responded = false;
+	x->failure = NULL;
+	x->failure_status = 0;
 	counter_add(&x->thread->counters, COUNT_UPSTREAM_RETRIED, 1);
 	return WEIR_PHASE_PEER;
 }
@@ -246,7 +254,7 @@ run_hooks(struct weir_exchange *x)
 
 		if (verdict != WEIR_NEXT || x->wait != NULL)
 			verdict = check(x, verdict);
-		if (verdict != WEIR_NEXT || x->refused_memory || x->refused_value)
+		if (verdict != WEIR_NEXT || ((x->refused_memory || x->refused_value) && x->phase != WEIR_PHASE_LOG))
 			return verdict;
 	}
 	return WEIR_NEXT;
@@ -259,6 +267,8 @@ begin_phase(struct weir_exchange *x, enum weir_phase phase)
 {
 	x->phase = phase;
 	x->next = x->chain->first[phase];
+	if (phase == WEIR_PHASE_LOG)	/* every log hook runs, whatever went wrong before */
+		x->refused_memory = x->refused_value = false;
 	if (phase == WEIR_PHASE_PEER)
 		origin_reset_peer(x);
 }
@@ -450,7 +460,8 @@ refuse(struct weir_exchange *x, int status, const char *why)
 {
 	struct thread *t = x->thread;
 
-	counter_add(&t->counters, status == 414 || status == 431 ? COUNT_LIMITED : COUNT_REQUESTS_MALFORMED, 1);
+	counter_add(&t->counters, status == 503 ? COUNT_MEMORY_REFUSED : status == 414 || status == 431 ? COUNT_LIMITED
+		: COUNT_REQUESTS_MALFORMED, 1);
 	x->keep = false;
 	body_init(&x->upload, FRAMING_NONE, 0, FRAMING_NONE);
 	exchange_go(x, exchange_fail(x, status, why));

@@ -106,6 +106,7 @@ struct weir_exchange {
 	enum weir_peer_failure peer_failure;
 	int peer_error;
 	bool reused, redialled;
+	bool up_closed, down_closed;	/* a tunnel's ends that were passed on */
 	bool upload_broken;		/* the origin takes no more of it */
 	bool sent_any;			/* of this request, something has gone to an origin */
 	uint8_t interims;
@@ -219,7 +220,7 @@ bool relay_resume_upload(struct weir_exchange *);
 
 
 /* Send a head (in t->scratch; length 0: none) and a chain of buffers, through hooks and framing; with `last`, the body's end. The buffers are
- * taken over. OUTLET_BROKEN too when a hook fails (x->failure then says so). */
+ * taken over. OUTLET_REFUSED when a hook failed, as x->failure says. */
 enum outlet_result relay_send(struct weir_exchange *, enum weir_phase, size_t length, struct buffer *content, bool last);
 
 /* Take what has been received of the upload: *content is NULL where there is none. 0, or the status to answer (x->failure says why). */

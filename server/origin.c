@@ -14,6 +14,7 @@
 #include "dial.h"
 #include "exchange.h"
 #include "pool.h"
+#include "target.h"
 
 /* --- a connection ---------------------------------------------------------------------------------------------------- */
 
@@ -63,11 +64,11 @@ unconnected(struct weir_exchange *x)
 static enum weir_phase
 obtain(struct weir_exchange *x, bool pooled)
 {
+	x->stage = STAGE_PHASES;
 	switch (upstream_obtain(x, pooled)) {
 	case UPSTREAM_READY:
 		return WEIR_PHASE_CONNECTED;
 	case UPSTREAM_PENDING:
-		x->stage = STAGE_PHASES;
 		return WEIR_PHASES;
 	default:
 		return unconnected(x);
@@ -208,6 +209,7 @@ changes_http(const char *upgrade)
 bool
 origin_prepare(struct weir_exchange *x)
 {
+	struct authority host;
 	const char *why = NULL;
 
 	x->sent = x->request;
@@ -223,6 +225,11 @@ origin_prepare(struct weir_exchange *x)
 	}
 	if (!x->route->settings.upgrade || changes_http(x->sent.upgrade))
 		x->sent.upgrade = NULL;
+	if (x->peer.host != NULL && authority_parse(&host, x->peer.host, strlen(x->peer.host)) != NULL) {
+		x->failure_status = 500;
+		x->failure = "a module set a peer's host that is none";
+		return false;
+	}
 	if (x->peer.host != NULL) {
 		x->sent.authority = x->peer.host;
 		return fields_set(&x->sent.fields, "Host", 4, x->peer.host, strlen(x->peer.host));
@@ -254,6 +261,7 @@ replay(struct weir_exchange *x, struct buffer **content)
 enum weir_phase
 origin_send(struct weir_exchange *x)
 {
+	enum outlet_result result;
 	struct buffer *content;
 	size_t length;
 	int status;
@@ -274,9 +282,12 @@ origin_send(struct weir_exchange *x)
 	if (!upstream_want_read(x->upstream, true))	/* off, if it closed while a hook waited */
 		return exchange_fail(x, 503, "no memory to wait for the origin");
 	x->stage = STAGE_HEAD;
-	if (relay_send(x, WEIR_PHASE_REQUEST_BODY, length, content, x->upload.ended) == OUTLET_BROKEN)
-		return origin_lost(x, WEIR_PEER_CLOSED, "it closed the connection before the request was sent");
 	x->sent_any = true;
+	result = relay_send(x, WEIR_PHASE_REQUEST_BODY, length, content, x->upload.ended);
+	if (result == OUTLET_REFUSED)
+		return exchange_fail(x, 500, x->failure);
+	if (result == OUTLET_BROKEN)
+		return origin_lost(x, WEIR_PEER_CLOSED, "it closed the connection before the request was sent");
 	if (x->upload.ended && x->upstream->out.queued == 0) {
 		deadline_set(&x->upstream->deadline, &x->thread->wheel, x->peer.first_byte_timeout);
 		return WEIR_PHASES;
@@ -332,12 +343,25 @@ broken(struct weir_exchange *x, const char *why)
 	return origin_lost(x, WEIR_PEER_BROKEN, why);
 }
 
+/* An origin may say 408 on an idle connection as it closes it: that is no answer to a request sent meanwhile (RFC 9110, 15.5.9). */
+static bool
+is_farewell(const struct weir_exchange *x)
+{
+	return x->reused && !x->redialled && x->response.status == 408 && !x->response.keep_alive && x->interims == 0
+		&& origin_may_retry(x);
+}
+
 /* The final head is there: from now on the response is the phases'. */
 static enum weir_phase
 begin_response(struct weir_exchange *x)
 {
 	const char *why;
 
+	if (is_farewell(x)) {
+		origin_drop(x);
+		x->redialled = true;
+		return obtain(x, false);
+	}
 	if (x->response.status == 101 && (x->sent.upgrade == NULL || !x->upload.ended))
 		return broken(x, "it switched protocols unasked");
 	if (x->response.status == 101) {
@@ -350,6 +374,7 @@ begin_response(struct weir_exchange *x)
 	x->response_version = 10 + x->response.minor;
 	x->responded = true;
 	x->failure = NULL;
+	x->failure_status = 0;
 	x->download_changes = false;
 	x->stage = STAGE_PHASES;
 	body_init(&x->download, x->response.framing, x->response.length, FRAMING_NONE);

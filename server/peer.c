@@ -27,7 +27,7 @@ weir_upstream_settings(struct weir_exchange *x)
 void
 weir_choose_upstream(struct weir_exchange *x, const struct weir_upstream *upstream)
 {
-	if (x->phase > WEIR_PHASE_PEER)
+	if (x->phase > WEIR_PHASE_PEER || upstream == NULL)
 		return;
 	x->upstream_section = upstream;
 	if (x->phase == WEIR_PHASE_PEER)

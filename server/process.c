@@ -94,7 +94,7 @@ drained(void *argument)
 {
 	struct process *p = argument;
 
-	event_base_loopbreak(p->base);
+	event_base_loopexit(p->base, NULL);	/* after what is ready now: an answer on the admin socket, say */
 }
 
 static void

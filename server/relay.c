@@ -73,6 +73,12 @@ run_hooks(struct weir_exchange *x, enum weir_phase phase, struct body *b, struct
 			continue;
 		x->hook = &hooks[i];
 		verdict = hooks[i].chunk(x, hooks[i].settings, exchange_state(x, &hooks[i]), &chunk);
+		if (x->wait != NULL) {	/* a body hook cannot wait */
+			exchange_leave_wait(x);
+			verdict = WEIR_WAIT;
+		}
+		if (verdict != WEIR_NEXT && verdict != WEIR_DONE && verdict != WEIR_FAIL)
+			counter_add(&x->thread->counters, COUNT_VERDICT_REFUSED, 1);
 		if (verdict == WEIR_DONE && i - first < 32)
 			b->done |= 1u << (i - first);
 		else if (verdict != WEIR_NEXT && verdict != WEIR_DONE)
@@ -98,7 +104,7 @@ relay_send(struct weir_exchange *x, enum weir_phase phase, size_t length, struct
 
 	if (b->hooked && (content != NULL || last) && !run_hooks(x, phase, b, &content, last)) {
 		free_all(content);
-		return OUTLET_BROKEN;
+		return OUTLET_REFUSED;
 	}
 	do {
 		struct buffer *next = content == NULL ? NULL : content->next;
@@ -228,8 +234,16 @@ upload_broken(struct weir_exchange *x)
 	x->keep = false;
 	upstream_want_write(x->upstream, false);
 	client_want(x->client, false);
-	deadline_set(&x->upstream->deadline, &x->thread->wheel, x->peer.first_byte_timeout);
+	if (x->stage == STAGE_HEAD)
+		deadline_set(&x->upstream->deadline, &x->thread->wheel, x->peer.first_byte_timeout);
 	return WEIR_PHASES;
+}
+
+/* The client sends its body only once the origin has said 100 (RFC 9110, 10.1.1): it is the origin's turn. */
+static bool
+awaits_continue(const struct weir_exchange *x)
+{
+	return x->request.expect_continue && x->interims == 0 && x->upload.bytes == 0;
 }
 
 /* All that came is sent on: wait for more, or for the response. */
@@ -244,7 +258,9 @@ upload_rests(struct weir_exchange *x)
 			deadline_set(&u->deadline, &x->thread->wheel, x->peer.first_byte_timeout);
 		return WEIR_PHASES;
 	}
-	if (x->stage == STAGE_HEAD)
+	if (x->stage == STAGE_HEAD && awaits_continue(x))
+		deadline_set(&u->deadline, &x->thread->wheel, x->peer.first_byte_timeout);
+	else if (x->stage == STAGE_HEAD)
 		deadline_clear(&u->deadline);	/* it is the client that must send */
 	if (!client_want(x->client, true))
 		return exchange_fail(x, 503, "no memory to wait for the request's body");
@@ -256,7 +272,8 @@ upload_waits(struct weir_exchange *x)
 {
 	struct upstream *u = x->upstream;
 
-	deadline_set(&u->deadline, &x->thread->wheel, x->peer.between_bytes_timeout);
+	if (x->out.queued == 0)	/* else it is the client's turn, and the response waits for that */
+		deadline_set(&u->deadline, &x->thread->wheel, x->peer.between_bytes_timeout);
 	if (!upstream_want_write(u, true))
 		return exchange_fail(x, 503, "no memory to wait for the origin");
 	return WEIR_PHASES;
@@ -313,6 +330,8 @@ relay_upload(struct weir_exchange *x)
 		if (status != 0)
 			return exchange_fail(x, status, x->failure);
 		result = relay_send(x, WEIR_PHASE_REQUEST_BODY, 0, content, x->upload.ended);
+		if (result == OUTLET_REFUSED)
+			return exchange_fail(x, 500, x->failure);
 		if (result != OUTLET_SENT)
 			return result == OUTLET_QUEUED ? upload_waits(x) : upload_broken(x);
 	}
@@ -448,6 +467,8 @@ relay_download(struct weir_exchange *x)
 			if (x->download.ended && x->upload.ended)
 				origin_release(x);
 			result = relay_send(x, WEIR_PHASE_RESPONSE_BODY, 0, content, x->download.ended);
+			if (result == OUTLET_REFUSED)
+				return exchange_fail(x, 500, x->failure);
 		}
 		if (result == OUTLET_QUEUED)
 			return download_waits(x);
@@ -456,8 +477,14 @@ relay_download(struct weir_exchange *x)
 			exchange_abort(x, "the client is gone");
 			return WEIR_PHASES;
 		}
-		if (round >= ROUNDS)
-			more = false;
+		if (round < ROUNDS)
+			continue;
+		if (x->memory_left > 0) {	/* others' turn: the socket can be written, so the event comes at once */
+			if (!exchange_want_write(x, true))
+				exchange_abort(x, "no memory to wait for the client");
+			return WEIR_PHASES;
+		}
+		more = false;
 	}
 }
 
@@ -564,7 +591,7 @@ rate_holds(struct weir_exchange *x)
 	int64_t rate = x->route == NULL ? 1 : x->route->settings.body_rate, now = wheel_clock();
 	uint64_t bytes = x->upload.bytes + x->download.bytes - x->out.queued, moved = bytes - x->rate_mark;
 	int64_t time = now - x->rate_time;
-	bool uploading = x->stage != STAGE_PHASES && !x->upload.ended && !x->upload_broken
+	bool uploading = x->stage != STAGE_PHASES && !x->upload.ended && !x->upload_broken && !awaits_continue(x)
 		&& (x->upstream == NULL || x->upstream->out.queued == 0);
 
 	if (x->rate_time == 0)
@@ -590,6 +617,7 @@ exchange_client_deadline(struct weir_exchange *x)
 	}
 	if (time_is_over(x)) {
 		x->keep = false;
+		arm(x);
 		exchange_leave_wait(x);
 		exchange_go(x, exchange_fail(x, 504, "the exchange took longer than total_timeout"));
 		return;
@@ -600,6 +628,7 @@ exchange_client_deadline(struct weir_exchange *x)
 	}
 	counter_add(&x->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
 	x->keep = false;
+	arm(x);
 	exchange_leave_wait(x);
 	exchange_go(x, exchange_fail(x, 408, "the client is slower than body_rate"));
 }

@@ -53,6 +53,13 @@ void *slab_take(struct slab *) __attribute__((warn_unused_result));
 /* Take a piece back; NULL is nothing. */
 void slab_put(struct slab *, void *piece);
 
+/* Is more than half of the budget in use? Then those who can take less should. */
+static inline bool
+slab_is_pressed(const struct slab *slab)
+{
+	return slab->budget != NULL && slab->budget->limit > 0 && slab->budget->used > slab->budget->limit / 2;
+}
+
 /*
  * For memory beside slabs that counts against the same budget (NULL: none): false, and counted, past the
  * limit.

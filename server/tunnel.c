@@ -16,9 +16,9 @@ enum { ROUNDS = 4 };
 
 enum side { SIDE_MOVED, SIDE_RESTS, SIDE_BLOCKED, SIDE_BROKEN };
 
-/* Move bytes one way: from a socket (through *in) to an outlet. */
+/* Move bytes one way: from a socket (through *in) to an outlet. Its end is passed on once (*passed). */
 static enum side
-move(struct thread *t, int from, bool *eof, struct buffer **in, struct outlet *out, int to, uint64_t *bytes)
+move(struct thread *t, int from, bool *eof, struct buffer **in, struct outlet *out, int to, bool *passed, uint64_t *bytes)
 {
 	enum outlet_result result = out->queued > 0 ? outlet_flush(out, to) : OUTLET_SENT;
 
@@ -30,10 +30,11 @@ move(struct thread *t, int from, bool *eof, struct buffer **in, struct outlet *o
 				return SIDE_RESTS;
 			if (got == BUFFER_RESET || got == BUFFER_NO_MEMORY)
 				return SIDE_BROKEN;
-			if (got == BUFFER_END) {
-				*eof = true;
-				shutdown(to, SHUT_WR);
-			}
+			*eof = got == BUFFER_END;
+		}
+		if (*in == NULL && *eof && !*passed) {
+			shutdown(to, SHUT_WR);
+			*passed = true;
 		}
 		if (*in == NULL)
 			return SIDE_RESTS;
@@ -48,8 +49,8 @@ tunnel_relay(struct weir_exchange *x)
 {
 	struct weir_connection *c = x->client;
 	struct upstream *u = x->upstream;
-	enum side up = move(x->thread, c->fd, &c->eof, &c->in, &u->out, u->fd, &x->upload.bytes);
-	enum side down = move(x->thread, u->fd, &u->eof, &u->in, &x->out, c->fd, &x->download.bytes);
+	enum side up = move(x->thread, c->fd, &c->eof, &c->in, &u->out, u->fd, &x->up_closed, &x->upload.bytes);
+	enum side down = move(x->thread, u->fd, &u->eof, &u->in, &x->out, c->fd, &x->down_closed, &x->download.bytes);
 
 	if (up == SIDE_BROKEN || down == SIDE_BROKEN) {
 		exchange_abort(x, "one side of the tunnel broke");

@@ -163,7 +163,7 @@ weir_wait(struct weir_exchange *x, int64_t deadline, enum weir_verdict late,
 	w->late = late;
 	w->cancel = cancel;
 	w->argument = argument;
-	deadline_set(&w->deadline, &t->wheel, deadline);
+	deadline_set(&w->deadline, &t->wheel, deadline > 0 ? deadline : 0);
 	token.thread = t->public.number;
 	token.slot = w->slot;
 	token.generation = atomic_fetch_add(&w->generation, 1) + 1;
