@@ -159,15 +159,16 @@ const struct weir_option weir_options[] = {
 	{ "admin", WEIR_PATH, AT(admin), .initial = "",
 		.doc = "Path of the Unix socket that weirctl speaks to; empty for none. Needs a new "
 		"process." },
-	{ "state_dir", WEIR_PATH, AT(state_dir), .doc = "Folder for what shall be there after a restart." },
+	{ "state_dir", WEIR_PATH, AT(state_dir),
+		.doc = "Folder for what shall be there after a restart; nothing is kept there yet." },
 	{ "module_path", WEIR_PATH, AT(module_path), .repeat = true,
 		.doc = "A folder in which modules are looked for before the built-in one." },
 	{ "order", WEIR_TEXT, AT(order), .repeat = true,
 		.doc = "Names of modules: in every phase their hooks run in this order, whatever the modules "
 		"say." },
 	{ "memory", WEIR_SIZE, AT(memory), .initial = "1G",
-		.doc = "Bound of the memory for connections, requests and bodies on all threads together; 0 "
-		"for none." },
+		.doc = "Bound of the memory for requests and bodies on all threads together; 0 for none. Needs a "
+		"new process." },
 	{ "connections", WEIR_INTEGER, AT(connections), .initial = "16384", .min = 1, .max = 16777216,
 		.doc = "Bound of the client connections on all threads together." },
 	{ "drain_timeout", WEIR_DURATION, AT(drain_timeout), .initial = "30s", .min = 0, .max = DAY,
@@ -179,7 +180,7 @@ const struct weir_option weir_options[] = {
 		.doc = "The least important kind of line that the error log keeps." },
 	{ "resolver", WEIR_CUSTOM, AT(resolver), .repeat = true, .size = sizeof(struct weir_address),
 		.parse = parse_resolver,
-		.doc = "A DNS server, by address; without any, those of /etc/resolv.conf." },
+		.doc = "A DNS server, by address; without any, those of /etc/resolv.conf. Needs a new process." },
 	{ .name = NULL }
 };
 
