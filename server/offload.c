@@ -76,8 +76,9 @@ offload_stop(void)
 	pool.stopping = true;
 	pthread_cond_broadcast(&pool.arrived);
 	pthread_mutex_unlock(&pool.lock);
-	while (pool.helper_count > 0)
-		pthread_join(pool.helpers[--pool.helper_count], NULL);
+	for (unsigned i = 0; i < pool.helper_count; i++)
+		pthread_join(pool.helpers[i], NULL);
+	pool.helper_count = 0;	/* not before: work that is still running may hand in more, and looks at it */
 }
 
 bool
