@@ -5,6 +5,8 @@
 UNIT_TESTS = \
 	tests/unit/test_address \
 	tests/unit/test_arena \
+	tests/unit/test_body \
+	tests/unit/test_buffer \
 	tests/unit/test_chain \
 	tests/unit/test_command \
 	tests/unit/test_config \
@@ -21,8 +23,10 @@ UNIT_TESTS = \
 	tests/unit/test_log \
 	tests/unit/test_message \
 	tests/unit/test_notify \
+	tests/unit/test_offload \
 	tests/unit/test_option \
 	tests/unit/test_option_print \
+	tests/unit/test_outlet \
 	tests/unit/test_reply \
 	tests/unit/test_report \
 	tests/unit/test_resolver \
@@ -30,12 +34,17 @@ UNIT_TESTS = \
 	tests/unit/test_slab \
 	tests/unit/test_template \
 	tests/unit/test_text \
+	tests/unit/test_wait \
 	tests/unit/test_wheel
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
+# Event threads that stand still: the scene turns their loops itself, and makes time pass (still_threads.h).
+STILL_LDFLAGS = -Wl,--wrap=pthread_create -Wl,--wrap=pthread_join -Wl,--wrap=clock_gettime
+
 tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_buffer_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=recv
 tests_unit_test_command_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_config_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
@@ -44,9 +53,12 @@ tests_unit_test_generation_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_loader_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_loader_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=connect
+tests_unit_test_offload_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pthread_create
+tests_unit_test_outlet_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=send -Wl,--wrap=sendmsg
 tests_unit_test_report_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_LDFLAGS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 
 # Modules with something wrong with them, which tests load from FIXTURES. One is linked with a library that is then taken away.
@@ -67,8 +79,10 @@ CLEANFILES += tests/unit/modules/*.so
 EXTRA_DIST += $(FIXTURES:%=tests/unit/modules/%.c) tests/unit/modules/vanished.c
 
 UNIT_HELPERS = \
+	tests/unit/bare_thread.h \
 	tests/unit/config_scenes.h \
 	tests/unit/http1_scenes.h \
 	tests/unit/option_scenes.h \
-	tests/unit/said.h
+	tests/unit/said.h \
+	tests/unit/still_threads.h
 EXTRA_DIST += $(UNIT_HELPERS)
