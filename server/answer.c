@@ -153,7 +153,7 @@ answer_begin(struct weir_exchange *x)
 	choose_framing(x);
 	x->keep = can_keep(x);
 	x->download.hooked = x->chain->first[WEIR_PHASE_RESPONSE_BODY] != x->chain->first[WEIR_PHASE_RESPONSE_BODY + 1]
-		&& x->download.out != FRAMING_NONE;
+		&& x->download.out != FRAMING_NONE && !x->plain;
 	length = add_date(x) ? http1_write_response(t->scratch, SCRATCH_SIZE, &x->response, x->keep, x->request.minor, NULL) : 0;
 	if (length == 0) {
 		exchange_abort(x, "the response's head does not fit the memory for it");

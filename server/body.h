@@ -20,6 +20,7 @@ struct body {
 	enum framing in, out;
 	uint64_t left;			/* with FRAMING_LENGTH: bytes that have not come yet */
 	uint64_t bytes;			/* of content that came */
+	uint64_t made;			/* of what hooks made of it */
 	struct http1_chunked chunked;
 	bool ended;			/* all of it has come */
 	bool hooked;			/* modules read it */

@@ -57,6 +57,7 @@ exchange_fail(struct weir_exchange *x, int status, const char *cause)
 	}
 	x->stage = STAGE_PHASES;
 	if (x->failed) {
+		x->plain = true;
 		answer_error(x);
 		return answer_begin(x);
 	}

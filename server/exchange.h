@@ -71,6 +71,7 @@ struct weir_exchange {
 	bool refused_memory;		/* a hook found none: answer 503 */
 	bool refused_value;		/* a hook set something malformed: answer failure_status */
 	bool failed;			/* the phase error has been entered */
+	bool plain;			/* its answer failed as well: a plain page follows that no hook sees */
 	bool responded;			/* a response is set */
 	bool logged, closing;		/* exchange_close was called; its log phase is still to run */
 	enum client_end end;

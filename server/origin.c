@@ -271,6 +271,7 @@ origin_send(struct weir_exchange *x)
 	x->upload.out = x->sent.framing;
 	x->upload.hooked = has_hooks(x, WEIR_PHASE_REQUEST_BODY) && x->upload.in != FRAMING_NONE;
 	x->upload.done = 0;
+	x->upload.made = 0;
 	if (x->upload.hooked)
 		x->replayable = false;
 	length = http1_write_request(x->thread->scratch, SCRATCH_SIZE, &x->sent, true);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "buffer.h"
+#include "chain.h"
 #include "exchange.h"
 
 enum { ROUNDS = 4, MEMORY_PIECE = 128 * 1024, DRAIN_TIME = 5000, BODY_GRACE = 10000 };
@@ -57,6 +58,30 @@ rebuild(struct thread *t, struct buffer **content, const struct weir_chunk *chun
 	return true;
 }
 
+/* A body hook can neither wait nor respond. */
+static enum weir_verdict
+check(struct weir_exchange *x, enum weir_phase phase, enum weir_verdict verdict)
+{
+	if (x->wait == NULL && (verdict == WEIR_NEXT || verdict == WEIR_DONE || verdict == WEIR_FAIL))
+		return verdict;
+	exchange_leave_wait(x);
+	counter_add(&x->thread->counters, COUNT_VERDICT_REFUSED, 1);
+	weir_log(WEIR_LOG_ERROR, "module %s returned a verdict that phase %s does not allow: the request fails",
+		x->hook->module->name, chain_phase_name(phase));
+	return WEIR_FAIL;
+}
+
+/* The other side was promised a length: bytes beyond it, or missing, would be taken for the next message, or from it. */
+static bool
+keeps_promise(struct weir_exchange *x, struct body *b, size_t length, bool last)
+{
+	b->made += length;
+	if (b->out != FRAMING_LENGTH || (b->made <= b->bytes + b->left && (!last || b->made == b->bytes + b->left)))
+		return true;
+	x->failure = "a module changed the length of a body without saying so beforehand";
+	return false;
+}
+
 /* Run the body hooks over the content. False: one failed, or there is no memory; x->failure says so. */
 static bool
 run_hooks(struct weir_exchange *x, enum weir_phase phase, struct body *b, struct buffer **content, bool last)
@@ -72,19 +97,13 @@ run_hooks(struct weir_exchange *x, enum weir_phase phase, struct body *b, struct
 		if (i - first < 32 && (b->done & (1u << (i - first))) != 0)
 			continue;
 		x->hook = &hooks[i];
-		verdict = hooks[i].chunk(x, hooks[i].settings, exchange_state(x, &hooks[i]), &chunk);
-		if (x->wait != NULL) {	/* a body hook cannot wait */
-			exchange_leave_wait(x);
-			verdict = WEIR_WAIT;
-		}
-		if (verdict != WEIR_NEXT && verdict != WEIR_DONE && verdict != WEIR_FAIL)
-			counter_add(&x->thread->counters, COUNT_VERDICT_REFUSED, 1);
+		verdict = check(x, phase, hooks[i].chunk(x, hooks[i].settings, exchange_state(x, &hooks[i]), &chunk));
 		if (verdict == WEIR_DONE && i - first < 32)
 			b->done |= 1u << (i - first);
-		else if (verdict != WEIR_NEXT && verdict != WEIR_DONE)
-			good = false;
+		good = verdict != WEIR_FAIL;
 	}
 	x->hook = before;
+	good = good && keeps_promise(x, b, chunk.length, last);
 	if (!good && x->failure == NULL)
 		x->failure = "a module failed the body";
 	if (good && (chunk.length != buffer_length(*content) || (chunk.length > 0 && chunk.data != (*content)->from)))
