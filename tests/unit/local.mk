@@ -27,6 +27,7 @@ UNIT_TESTS = \
 	tests/unit/test_option \
 	tests/unit/test_option_print \
 	tests/unit/test_outlet \
+	tests/unit/test_pool \
 	tests/unit/test_reply \
 	tests/unit/test_report \
 	tests/unit/test_resolver \
@@ -41,7 +42,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 # Event threads that stand still: the scene turns their loops itself, and makes time pass (still_threads.h).
-STILL_LDFLAGS = -Wl,--wrap=pthread_create -Wl,--wrap=pthread_join -Wl,--wrap=clock_gettime
+STILL_THREADS = -Wl,--wrap=pthread_create -Wl,--wrap=pthread_join -Wl,--wrap=clock_gettime
 
 tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_buffer_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=recv
@@ -55,10 +56,11 @@ tests_unit_test_loader_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=connect
 tests_unit_test_offload_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pthread_create
 tests_unit_test_outlet_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=send -Wl,--wrap=sendmsg
+tests_unit_test_pool_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=malloc -Wl,--wrap=calloc
 tests_unit_test_report_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
-tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_LDFLAGS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
+tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 
 # Modules with something wrong with them, which tests load from FIXTURES. One is linked with a library that is then taken away.

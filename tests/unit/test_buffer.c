@@ -191,6 +191,25 @@ without_memory_nothing_is_read(void **state)
 	close_pair(fds);
 }
 
+/* Many slow readers shall each hold little once memory is short. */
+static void
+under_pressure_less_is_read_at_once(void **state)
+{
+	struct buffer *b = NULL;
+	int fds[2];
+
+	(void)state;
+	open_pair(fds);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	bare.budget.limit = 2 * BUFFER_LARGE;
+	bare.budget.used = BUFFER_LARGE + 1;
+	assert_int_equal(buffer_receive(&bare, &b, fds[0]), 1);
+	assert_ptr_equal(b->slab, &bare.heads);
+	buffer_free(&b);
+	bare.budget.used = 0;
+	close_pair(fds);
+}
+
 /* The front that has been read is used again before a buffer counts as full. */
 static void
 a_full_buffer_is_moved_to_the_front_once(void **state)
@@ -226,6 +245,7 @@ main(void)
 		SCENE(what_comes_is_put_behind_what_is_there),
 		SCENE(nothing_received_changes_nothing),
 		SCENE(without_memory_nothing_is_read),
+		SCENE(under_pressure_less_is_read_at_once),
 		SCENE(a_full_buffer_is_moved_to_the_front_once),
 	};
 

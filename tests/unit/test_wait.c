@@ -119,17 +119,21 @@ a_token_works_once(void **state)
 }
 
 static void
-late_calls_are_counted_by_their_thread(void **state)
+late_calls_are_counted(void **state)
 {
 	struct weir_token token = wait_for(60000);
+	uint64_t before = threads_count(&still, COUNT_RESUMED_LATE);
 
 	(void)state;
 	self = &still.list[0];
 	assert_true(weir_resume(token, WEIR_NEXT));
-	assert_int_equal(threads_count(&still, COUNT_RESUMED_LATE), 0);
+	assert_int_equal(threads_count(&still, COUNT_RESUMED_LATE), before);
 	assert_false(weir_resume(token, WEIR_NEXT));
 	assert_false(weir_resume(token, WEIR_NEXT));
-	assert_int_equal(counter_read(&still.list[0].counters, COUNT_RESUMED_LATE), 2);
+	assert_int_equal(counter_read(&self->counters, COUNT_RESUMED_LATE), 2);
+	self = NULL;				/* a thread without counters */
+	assert_false(weir_resume(token, WEIR_NEXT));
+	assert_int_equal(threads_count(&still, COUNT_RESUMED_LATE), before + 3);
 	UNTIL(resumed > 0);
 }
 
@@ -179,6 +183,19 @@ the_deadline_ends_it_with_its_own_verdict(void **state)
 	assert_false(weir_resume(token, WEIR_NEXT));
 	turn();
 	assert_int_equal(resumed, 0);
+}
+
+static void
+a_deadline_in_the_past_is_one_that_has_passed(void **state)
+{
+	(void)state;
+	wait_for(INT64_MIN);
+	pass(x->thread, 2 * WHEEL_TICK);
+	assert_int_equal(expired, 1);
+	wait_for(INT64_MAX);
+	pass(x->thread, 1000000);
+	assert_int_equal(expired, 1);
+	exchange_leave_wait(x);
 }
 
 /* It is claimed, though its message has not been read: the deadline comes too late. */
@@ -404,10 +421,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE(a_token_works_once),
-		SCENE(late_calls_are_counted_by_their_thread),
+		SCENE(late_calls_are_counted),
 		SCENE(a_token_that_never_was_does_nothing),
 		SCENE(one_wait_at_a_time),
 		SCENE(the_deadline_ends_it_with_its_own_verdict),
+		SCENE(a_deadline_in_the_past_is_one_that_has_passed),
 		SCENE(a_resume_before_the_deadline_wins),
 		SCENE(a_cancelled_wait_cannot_be_resumed),
 		SCENE(a_resume_on_its_way_finds_nobody),

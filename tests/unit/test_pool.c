@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scenes for the pools of upstream connections: whose connection may be used for whom, which comes first, what is kept,
+ * and the shelf between threads.
+ *
+ * The threads stand still (still_threads.h). A connection is one end of a socket pair; the other end is the server, on which a
+ * scene sees whether it was closed. Each scene ends by looking whether a descriptor is left.
+ */
+#include "server/exchange.h"
+#include "server/pool.h"
+#include "server/settings.h"
+#include "server/upstream.h"
+#include "still_threads.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+enum { SERVERS = 16 };
+
+static struct upstream_settings settings;
+static int servers[SERVERS];
+static unsigned server_count;
+static bool heap_fails;
+static struct thread *one, *other;
+
+void *__real_malloc(size_t);
+void *__wrap_malloc(size_t);
+void *__real_calloc(size_t, size_t);
+void *__wrap_calloc(size_t, size_t);
+
+void *
+__wrap_malloc(size_t size)
+{
+	return heap_fails ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	return heap_fails ? NULL : __real_calloc(count, size);
+}
+
+static int
+begin_with(unsigned threads)
+{
+	threads_up(threads);
+	one = &still.list[0];
+	other = threads > 1 ? &still.list[1] : NULL;
+	for (unsigned i = 0; i < threads; i++)
+		still.list[i].client_count = 100;	/* so many may need a connection */
+	settings = (struct upstream_settings){ .keepalive = 10, .keepalive_timeout = 10000 };
+	server_count = 0;
+	return 0;
+}
+
+static int
+begin_one(void **state)
+{
+	(void)state;
+	return begin_with(1);
+}
+
+static int
+begin_two(void **state)
+{
+	(void)state;
+	return begin_with(2);
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < still.count; i++)
+		still.list[i].client_count = 0;
+	for (unsigned i = 0; i < server_count; i++)
+		close(servers[i]);
+	threads_down();
+	return 0;
+}
+
+static struct weir_peer
+peer_at(const char *address, uint16_t port)
+{
+	struct weir_peer peer = { .address = { .host = address, .port = port, .length = sizeof(struct sockaddr_in) } };
+
+	peer.address.socket.in.sin_family = AF_INET;
+	peer.address.socket.in.sin_port = htons(port);
+	assert_int_equal(inet_pton(AF_INET, address, &peer.address.socket.in.sin_addr), 1);
+	return peer;
+}
+
+static struct weir_peer
+peer_named(const char *name, uint16_t port)
+{
+	return (struct weir_peer){ .address = { .host = name, .port = port } };
+}
+
+/* A new connection, as a dial leaves it: in use. Its server is servers[server_count - 1]. */
+static struct upstream *
+connect_to(struct thread *t, const struct weir_peer *peer)
+{
+	struct pool *pool = pool_find(t, peer);
+	struct upstream *u;
+	int fds[2];
+
+	assert_non_null(pool);
+	assert_true(server_count < SERVERS);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	servers[server_count++] = fds[1];
+	u = upstream_adopt(t, pool, fds[0]);
+	assert_non_null(u);
+	u->requests = 1;
+	pool_count(pool, 1);
+	return u;
+}
+
+static struct upstream *
+take(struct thread *t, const struct weir_peer *peer)
+{
+	return pool_take(pool_find(t, peer));
+}
+
+static void
+put(struct upstream *u, bool share)
+{
+	pool_put(&u, &settings, share);
+	assert_null(u);
+}
+
+/* An exchange closes its connection. */
+static void
+drop(struct upstream *u)
+{
+	pool_count(u->pool, -1);
+	upstream_close(&u);
+}
+
+static bool
+is_closed(int server)
+{
+	char byte;
+	ssize_t got = recv(server, &byte, 1, MSG_DONTWAIT);
+
+	return got == 0 || (got < 0 && errno == ECONNRESET);	/* the latter when it had not read everything */
+}
+
+static uint64_t
+idle(void)
+{
+	return threads_count(&still, COUNT_UPSTREAM_IDLE);
+}
+
+/* --- one thread ---------------------------------------------------------------------------------------------------- */
+
+static void
+the_newest_comes_first(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *a = connect_to(one, &peer), *b = connect_to(one, &peer), *c = connect_to(one, &peer);
+
+	(void)state;
+	put(a, false);
+	put(c, false);
+	put(b, false);
+	assert_int_equal(idle(), 3);
+	assert_ptr_equal(take(one, &peer), b);
+	assert_ptr_equal(take(one, &peer), c);
+	assert_ptr_equal(take(one, &peer), a);
+	assert_null(take(one, &peer));
+	assert_int_equal(idle(), 0);
+	drop(a);
+	drop(b);
+	drop(c);
+}
+
+static struct weir_peer
+with_host(struct weir_peer peer, const char *host)
+{
+	peer.host = host;
+	return peer;
+}
+
+static struct weir_peer
+bound_to(struct weir_peer peer, const char *address)
+{
+	peer.bind = peer_at(address, 0).address;
+	return peer;
+}
+
+/* Peers of which each differs from every other in one thing that matters. */
+static size_t
+many_peers(struct weir_peer *peers)
+{
+	const struct weir_peer numeric = peer_at("127.0.0.1", 80), named = peer_named("origin.test", 80);
+	const struct weir_peer all[] = {
+		numeric, peer_at("127.0.0.1", 81), peer_at("127.0.0.2", 80),
+		named, peer_named("origin.test", 81), peer_named("other.test", 80),
+		with_host(numeric, "example.com"), with_host(numeric, "example.org"), with_host(numeric, ""),
+		bound_to(numeric, "127.0.0.1"), bound_to(numeric, "127.0.0.2"),
+		with_host(bound_to(numeric, "127.0.0.1"), "example.com"),
+		with_host(named, "example.com"), bound_to(named, "127.0.0.1"),
+		{ .address = { .length = 2 + 8, .socket.un = { AF_UNIX, "/run/a" } } },
+		{ .address = { .length = 2 + 8, .socket.un = { AF_UNIX, "/run/b" } } },
+		/* These have one hash, byte by byte: only their fields tell them apart. */
+		with_host(peer_named("ab", 0), "c"), with_host(peer_named("a", 0), "bc"), peer_named("abc", 0),
+	};
+
+	memcpy(peers, all, sizeof(all));
+	return sizeof(all) / sizeof(*all);
+}
+
+static void
+any_one_difference_never_shares(void **state)
+{
+	struct weir_peer peers[32];
+	struct pool *pools[32];
+	size_t count = many_peers(peers);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		assert_non_null(pools[i] = pool_find(one, &peers[i]));
+		for (size_t j = 0; j < i; j++)
+			assert_ptr_not_equal(pools[i], pools[j]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct upstream *u = connect_to(one, &peers[i]);
+
+		put(u, false);
+		for (size_t j = 0; j < count; j++)
+			if (j != i)
+				assert_null(take(one, &peers[j]));
+		assert_ptr_equal(take(one, &peers[i]), u);
+		drop(u);
+		close(servers[--server_count]);
+	}
+}
+
+static void
+equal_peers_share_whatever_memory_they_lie_in(void **state)
+{
+	struct weir_peer first[32], second[32];
+	size_t count = many_peers(first);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		char host[32] = "", address[32] = "";
+		struct weir_peer a = first[i], *b = &second[i];
+
+		*b = a;
+		if (a.host != NULL)
+			b->host = strcpy(host, a.host);
+		if (a.address.host != NULL)
+			b->address.host = strcpy(address, a.address.host);
+		b->connect_timeout = b->first_byte_timeout = b->between_bytes_timeout = 77;	/* no part of who it is */
+		assert_ptr_equal(pool_find(one, &a), pool_find(one, b));
+		memset(host, 'x', sizeof(host) - 1);		/* the pool has its own copy */
+		assert_ptr_equal(pool_find(one, &a), pool_find(one, &a));
+	}
+}
+
+static void
+the_oldest_goes_when_there_are_too_many(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80), another = peer_at("127.0.0.1", 81);
+	struct upstream *u[4];
+
+	(void)state;
+	settings.keepalive = 2;
+	put(connect_to(one, &another), false);
+	for (int i = 0; i < 4; i++)
+		u[i] = connect_to(one, &peer);
+	for (int i = 0; i < 4; i++)
+		put(u[i], false);
+	assert_int_equal(idle(), 3);
+	assert_true(is_closed(servers[1]));
+	assert_true(is_closed(servers[2]));
+	assert_false(is_closed(servers[3]));
+	assert_false(is_closed(servers[4]));
+	assert_false(is_closed(servers[0]));	/* the bound is one peer's */
+}
+
+static void
+without_keepalive_nothing_is_kept(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+
+	(void)state;
+	settings.keepalive = 0;
+	put(connect_to(one, &peer), false);
+	assert_true(is_closed(servers[0]));
+	settings.keepalive = 2;
+	one->stopping = true;
+	put(connect_to(one, &peer), false);
+	one->stopping = false;
+	assert_true(is_closed(servers[1]));
+	assert_int_equal(idle(), 0);
+}
+
+static void
+an_idle_connection_expires(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *u = connect_to(one, &peer);
+
+	(void)state;
+	put(u, false);
+	pass(one, 9000);
+	assert_ptr_equal(take(one, &peer), u);
+	pass(one, 9000);			/* in use it does not */
+	assert_false(is_closed(servers[0]));
+	put(u, false);
+	pass(one, 9000);
+	assert_false(is_closed(servers[0]));
+	pass(one, 1100);
+	assert_true(is_closed(servers[0]));
+	assert_null(take(one, &peer));
+	assert_int_equal(idle(), 0);
+}
+
+static void
+what_the_server_closed_is_not_handed_out(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *first = connect_to(one, &peer), *second = connect_to(one, &peer);
+
+	(void)state;
+	put(first, false);
+	put(second, false);
+	shutdown(servers[1], SHUT_WR);
+	UNTIL(idle() == 1);
+	assert_ptr_equal(take(one, &peer), first);
+	drop(first);
+}
+
+static void
+a_server_that_speaks_unasked_is_left(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+
+	(void)state;
+	put(connect_to(one, &peer), false);
+	assert_int_equal(send(servers[0], "HTTP/1.1 200 OK\r\n", 17, MSG_NOSIGNAL), 17);
+	UNTIL(idle() == 0);
+	assert_null(take(one, &peer));
+}
+
+/* It has closed, and the loop has not turned yet: what must not be sent twice is not sent there. */
+static void
+a_request_that_cannot_be_repeated_finds_it_out_first(void **state)
+{
+	struct weir_exchange *x = calloc(1, sizeof(*x));
+	struct upstream *dead, *alive;
+
+	(void)state;
+	x->thread = one;
+	x->peer = peer_at("127.0.0.1", 80);
+	x->request.method = METHOD_POST;
+	alive = connect_to(one, &x->peer);
+	dead = connect_to(one, &x->peer);
+	put(alive, false);
+	put(dead, false);
+	shutdown(servers[1], SHUT_WR);
+	assert_int_equal(upstream_obtain(x, true), UPSTREAM_READY);
+	assert_ptr_equal(x->upstream, alive);
+	assert_ptr_equal(alive->exchange, x);
+	assert_int_equal(alive->requests, 2);
+	assert_true(x->reused);
+	assert_true(is_closed(servers[1]));
+	drop(x->upstream);
+	free(x);
+}
+
+static void
+alone_a_thread_shelves_nothing(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *u = connect_to(one, &peer);
+
+	(void)state;
+	one->client_count = 0;
+	put(u, true);
+	pools_trim(one);
+	assert_int_equal(idle(), 1);
+	assert_ptr_equal(take(one, &peer), u);
+	drop(u);
+}
+
+static void
+pools_of_forgotten_peers_are_dropped(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *kept = connect_to(one, &peer), *busy;
+
+	(void)state;
+	put(kept, false);
+	peer.address.socket.in.sin_port = 1;
+	busy = connect_to(one, &peer);
+	for (unsigned i = 0; i < 3 * 4096; i++) {
+		struct weir_peer passing = peer_named("passing.test", (uint16_t)i);
+
+		assert_non_null(pool_find(one, &passing));
+	}
+	assert_ptr_equal(pool_find(one, &peer), busy->pool);
+	peer = peer_at("127.0.0.1", 80);
+	assert_ptr_equal(take(one, &peer), kept);
+	drop(kept);
+	drop(busy);
+}
+
+static void
+without_memory_there_is_no_pool(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+
+	(void)state;
+	heap_fails = true;
+	assert_null(pool_find(one, &peer));
+	heap_fails = false;
+	assert_non_null(pool_find(one, &peer));
+}
+
+/* --- the shelf ----------------------------------------------------------------------------------------------------- */
+
+static void
+what_one_thread_shelves_another_takes(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *u = connect_to(one, &peer);
+
+	(void)state;
+	u->requests = 41;
+	put(u, true);
+	assert_int_equal(idle(), 0);
+	u = take(other, &peer);
+	assert_non_null(u);
+	assert_ptr_equal(u->thread, other);
+	assert_int_equal(u->requests, 41);
+	assert_int_equal(counter_read(&other->counters, COUNT_UPSTREAM_SHELVED), 1);
+	assert_int_equal(send(u->fd, "x", 1, MSG_NOSIGNAL), 1);
+	assert_false(is_closed(servers[0]));
+	assert_null(take(one, &peer));
+	put(u, false);				/* there it is kept now, its read event added */
+	assert_int_equal(counter_read(&other->counters, COUNT_UPSTREAM_IDLE), 1);
+	shutdown(servers[0], SHUT_WR);
+	UNTIL(idle() == 0);
+}
+
+static void
+one_difference_never_shares_on_the_shelf_either(void **state)
+{
+	struct weir_peer peers[32];
+	size_t count = many_peers(peers);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		put(connect_to(one, &peers[i]), true);
+		for (size_t j = 0; j < count; j++)
+			if (j != i)
+				assert_null(take(other, &peers[j]));
+		drop(take(other, &peers[i]));
+		close(servers[--server_count]);
+	}
+}
+
+/* Three were in use at once; later one at a time will do, and the others go to the shelf when they come back from use. */
+static void
+what_is_beyond_need_is_shelved(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *u[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		u[i] = connect_to(one, &peer);
+	for (int i = 0; i < 3; i++)
+		put(u[i], false);
+	assert_int_equal(idle(), 3);
+	put(take(one, &peer), false);
+	assert_int_equal(idle(), 3);		/* lately three were needed */
+	for (int i = 0; i < 4; i++) {
+		pass(one, 1100);
+		put(take(one, &peer), false);
+	}
+	assert_int_equal(idle(), 1);
+	drop(take(other, &peer));
+	drop(take(other, &peer));
+	assert_null(take(other, &peer));
+}
+
+static void
+no_more_are_kept_than_there_are_clients(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *u[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		u[i] = connect_to(one, &peer);
+	one->client_count = 2;
+	for (int i = 0; i < 3; i++)
+		put(u[i], false);
+	assert_int_equal(idle(), 2);
+	one->client_count = 1;
+	pools_trim(one);			/* a client has gone */
+	assert_int_equal(idle(), 1);
+	assert_ptr_equal(take(one, &peer), u[1]);	/* the oldest went */
+	drop(u[1]);
+	drop(take(other, &peer));
+	drop(take(other, &peer));
+	assert_null(take(other, &peer));
+}
+
+static void
+a_dead_one_is_not_taken_from_the_shelf(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *u;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		put(connect_to(one, &peer), true);
+	shutdown(servers[2], SHUT_WR);
+	assert_int_equal(send(servers[1], "!", 1, MSG_NOSIGNAL), 1);
+	u = take(other, &peer);
+	assert_non_null(u);
+	assert_true(is_closed(servers[2]));
+	assert_true(is_closed(servers[1]));
+	assert_false(is_closed(servers[0]));
+	drop(u);
+	assert_null(take(other, &peer));
+}
+
+static void
+the_shelf_is_swept(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+
+	(void)state;
+	put(connect_to(one, &peer), true);
+	pass(one, 9000);
+	assert_false(is_closed(servers[0]));
+	put(connect_to(one, &peer), true);
+	pass(one, 2100);
+	assert_true(is_closed(servers[0]));
+	assert_false(is_closed(servers[1]));
+	passed_time += 10000;			/* the sweep has not come, but its time is over */
+	assert_null(take(other, &peer));
+	assert_true(is_closed(servers[1]));
+}
+
+static void
+without_memory_it_is_closed_instead(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+	struct upstream *u = connect_to(one, &peer);
+
+	(void)state;
+	pool_find(other, &peer);
+	heap_fails = true;
+	put(u, true);
+	heap_fails = false;
+	assert_true(is_closed(servers[0]));
+	put(connect_to(one, &peer), true);
+	heap_fails = true;
+	assert_null(take(other, &peer));
+	heap_fails = false;
+	assert_true(is_closed(servers[1]));
+}
+
+/* The threads end with connections in their pools and on the shelf: `end` sees that all are closed. */
+static void
+the_end_closes_what_is_idle(void **state)
+{
+	struct weir_peer peer = peer_at("127.0.0.1", 80);
+
+	(void)state;
+	put(connect_to(one, &peer), false);
+	put(connect_to(other, &peer), false);
+	put(connect_to(one, &peer), true);
+	assert_int_equal(idle(), 2);
+}
+
+#define ALONE(name) cmocka_unit_test_setup_teardown(name, begin_one, end)
+#define TOGETHER(name) cmocka_unit_test_setup_teardown(name, begin_two, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ALONE(the_newest_comes_first),
+		ALONE(any_one_difference_never_shares),
+		ALONE(equal_peers_share_whatever_memory_they_lie_in),
+		ALONE(the_oldest_goes_when_there_are_too_many),
+		ALONE(without_keepalive_nothing_is_kept),
+		ALONE(an_idle_connection_expires),
+		ALONE(what_the_server_closed_is_not_handed_out),
+		ALONE(a_server_that_speaks_unasked_is_left),
+		ALONE(a_request_that_cannot_be_repeated_finds_it_out_first),
+		ALONE(alone_a_thread_shelves_nothing),
+		ALONE(pools_of_forgotten_peers_are_dropped),
+		ALONE(without_memory_there_is_no_pool),
+		TOGETHER(what_one_thread_shelves_another_takes),
+		TOGETHER(one_difference_never_shares_on_the_shelf_either),
+		TOGETHER(what_is_beyond_need_is_shelved),
+		TOGETHER(no_more_are_kept_than_there_are_clients),
+		TOGETHER(a_dead_one_is_not_taken_from_the_shelf),
+		TOGETHER(the_shelf_is_swept),
+		TOGETHER(without_memory_it_is_closed_instead),
+		TOGETHER(the_end_closes_what_is_idle),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
