@@ -130,6 +130,16 @@ def test_a_head_must_be_whole_in_time_however_slowly_it_comes():
         serves(weir)
 
 
+def test_a_later_head_must_be_whole_in_time_too():
+    with weir_with(listen="head_timeout = 300ms") as weir, wire.connect(weir) as client:
+        assert says(client, PAGE) == 200
+        assert says(client, PAGE[:5]) == 408
+        assert is_closed(client)
+    with weir_with(listen="head_timeout = 300ms") as weir, wire.connect(weir) as client:
+        assert says(client, PAGE + PAGE[:5]) == 200
+        assert wire.body_of(client)[0] == 408
+
+
 def test_an_idle_connection_is_closed_after_its_time():
     with weir_with(listen="keepalive_timeout = 200ms") as weir, wire.connect(weir) as client:
         assert says(client, PAGE) == 200
