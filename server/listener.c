@@ -114,8 +114,8 @@ starve(struct listener *l, int error)
 		weir_log(WEIR_LOG_ERROR, "cannot accept on %s: %s; raise the limit on open files (ulimit -n, LimitNOFILE=)",
 			l->set->text, strerror(error));
 	l->starving = true;
-	event_del(l->event);
-	event_add(l->pause, &pause);
+	if (event_add(l->pause, &pause) == 0)
+		event_del(l->event);
 }
 
 static void
@@ -125,8 +125,8 @@ pause_over(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	if (l->event != NULL)
-		event_add(l->event, NULL);
+	if (l->event != NULL && event_add(l->event, NULL) != 0)
+		starve(l, errno);	/* for another pause */
 }
 
 /* One connection. False when there is none, or none can be had now. */
