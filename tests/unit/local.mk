@@ -36,6 +36,7 @@ UNIT_TESTS = \
 	tests/unit/test_slab \
 	tests/unit/test_template \
 	tests/unit/test_text \
+	tests/unit/test_thread \
 	tests/unit/test_wait \
 	tests/unit/test_wheel
 
@@ -63,6 +64,7 @@ tests_unit_test_pool_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=malloc 
 tests_unit_test_report_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_thread_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc -Wl,--wrap=malloc -Wl,--wrap=pthread_create
 tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 
