@@ -214,7 +214,6 @@ def test_an_upload_to_an_origin_that_dies_fails_once():
     with wire.Origin(script) as origin, weir_to(origin) as weir, wire.connect(weir) as client:
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 50000)
         assert wire.body_of(client)[0] == 502
-        assert client.rest() == b""
         assert len(origin.connections) == 1
 
 

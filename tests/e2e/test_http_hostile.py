@@ -188,6 +188,14 @@ def test_other_versions_and_expectations_have_answers_of_their_own(weir, origin)
     assert origin.received == b""
 
 
+def test_a_tunnel_is_not_opened_by_asking_for_it(weir, origin):
+    """To an origin CONNECT would be a request, to the client the answer a tunnel: what it then sends must be neither."""
+    answer = answer_to(weir, b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n" + SMUGGLED)
+    assert wire.status(answer) in (405, 501)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert origin.received == b""
+
+
 @pytest.mark.parametrize("what", BODIES)
 def test_a_hostile_body_is_refused_and_what_follows_it_is_not_read(what):
     with wire.Origin(silent) as origin, scene.Weir(INI.format(origin=origin.address)) as weir:

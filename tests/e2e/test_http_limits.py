@@ -304,6 +304,26 @@ def test_the_rate_is_the_clients_alone():
             assert wire.body_of(client) == (200, b"x" * 8)
 
 
+def test_the_origins_limits_do_not_run_while_the_client_sends():
+    with wire.Origin(lambda c: (c.read(len(c.head()) and 8), c.answer(b"ok"), c.rest())) as origin:
+        with weir_with(origin, upstream="first_byte_timeout = 200ms\nbetween_bytes_timeout = 200ms") as weir:
+            with wire.connect(weir) as client:
+                client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n")
+                for _ in range(8):
+                    time.sleep(0.1)
+                    client.send(b"x")
+                assert wire.body_of(client) == (200, b"ok")
+
+
+def test_the_rest_of_an_upload_that_nobody_wants_is_not_awaited_for_ever():
+    """The page came without it. Five seconds are given for it: see DRAIN_TIME."""
+    with weir_with() as weir, wire.connect(weir) as client:
+        begun = time.monotonic()
+        assert says(client, b"POST /page HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx") == 200
+        assert is_closed(client)
+        assert 4 < time.monotonic() - begun < 15
+
+
 # --- numbers ------------------------------------------------------------------------------------------------------------
 
 
