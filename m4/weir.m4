@@ -5,13 +5,13 @@ dnl weir.m4: for configure scripts of modules of other authors.
 # WEIR_CHECK_MODULE([ABI-MAJOR])
 # ------------------------------
 # Find Weir by pkg-config and check that its ABI has this major number (default: whatever it has). Substitutes
-# WEIR_CFLAGS, WEIR_MODULE_LDFLAGS (for an Automake LTLIBRARIES target) and moduledir, where NAME.so is installed.
+# WEIR_CFLAGS, and moduledir, where NAME.so is installed.
 #
 # Makefile.am then needs:
 #	module_LTLIBRARIES = NAME.la
 #	NAME_la_SOURCES = NAME.c
 #	NAME_la_CPPFLAGS = $(WEIR_CFLAGS)
-#	NAME_la_LDFLAGS = $(WEIR_MODULE_LDFLAGS)
+#	NAME_la_LDFLAGS = -module -avoid-version -shared
 AC_DEFUN([WEIR_CHECK_MODULE], [
 	AC_REQUIRE([PKG_PROG_PKG_CONFIG])
 	PKG_CHECK_MODULES([WEIR], [weir], [], [AC_MSG_ERROR([weir.pc is missing: install Weir, or set PKG_CONFIG_PATH])])
@@ -21,5 +21,4 @@ AC_DEFUN([WEIR_CHECK_MODULE], [
 	AC_ARG_WITH([moduledir], [AS_HELP_STRING([--with-moduledir=DIR], [where the module goes @<:@Weir's own@:>@])],
 		[moduledir=$withval], [PKG_CHECK_VAR([moduledir], [weir], [moduledir])])
 	AC_SUBST([moduledir])
-	AC_SUBST([WEIR_MODULE_LDFLAGS], ["-module -avoid-version -shared"])
 ])
