@@ -17,6 +17,7 @@ E2E_TESTS = \
 	tests/e2e/test_http_streams.py \
 	tests/e2e/test_http_upstreams.py \
 	tests/e2e/test_phases.py \
+	tests/e2e/test_pooling.py \
 	tests/e2e/test_process.py \
 	tests/e2e/test_tools.py \
 	tests/e2e/test_waits.py
@@ -29,15 +30,15 @@ TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) $(E2E_HELPERS)
 
 # Modules on the public contract that do as a scene's requests order; also what makes calls of the system fail.
-SCENE_MODULES = eager probe shaper trailing waiter witness zeal
+SCENE_MODULES = eager meddler probe shaper trailing waiter witness zeal
 SCENE_MODULE_PARTS = tests/e2e/modules/note.h tests/e2e/modules/witness.h
-check_DATA += $(SCENE_MODULES:%=tests/e2e/modules/%.so) tests/e2e/shim_fail.so
+check_DATA += $(SCENE_MODULES:%=tests/e2e/modules/%.so) tests/e2e/shim_connect.so tests/e2e/shim_fail.so
 
 tests/e2e/modules/%.so: $(srcdir)/tests/e2e/modules/%.c $(SCENE_MODULE_PARTS) $(pkginclude_HEADERS)
 	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(FIXTURE_LINK) $(WARN_CFLAGS) -fvisibility=hidden -o $@ $< -pthread
-tests/e2e/shim_fail.so: tests/e2e/shim_fail.c
-	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -std=c11 -D_GNU_SOURCE $(WARN_CFLAGS) -O2 -fPIC -shared -o $@ \
-		$(srcdir)/tests/e2e/shim_fail.c -ldl
+tests/e2e/shim_%.so: $(srcdir)/tests/e2e/shim_%.c
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -std=c11 -D_GNU_SOURCE $(WARN_CFLAGS) -O2 -fPIC -shared -o $@ $< -ldl
 
-CLEANFILES += tests/e2e/modules/*.so tests/e2e/shim_fail.so
-EXTRA_DIST += $(SCENE_MODULES:%=tests/e2e/modules/%.c) $(SCENE_MODULE_PARTS) tests/e2e/shim_fail.c
+CLEANFILES += tests/e2e/modules/*.so tests/e2e/shim_*.so
+EXTRA_DIST += $(SCENE_MODULES:%=tests/e2e/modules/%.c) $(SCENE_MODULE_PARTS) \
+	tests/e2e/shim_connect.c tests/e2e/shim_fail.c
