@@ -104,7 +104,7 @@ remove_stale(const struct sockaddr_un *un, socklen_t length)
 
 	if (stat(un->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
 		return;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);	/* a full queue is a live one: no waiting */
 	if (fd < 0)
 		return;
 	if (connect(fd, (const struct sockaddr *)un, length) != 0 && errno == ECONNREFUSED)
@@ -220,31 +220,47 @@ find_set(const struct sockets *all, const struct weir_address *address)
 static bool
 open_address(struct sockets *all, const struct weir_address *address, const struct listen *listen, struct report *report)
 {
-	struct socket_set *set = find_set(all, address);
+	struct socket_set *set;
 	bool good;
 
+	if (find_set(all, address) != NULL)
+		return true;
+	set = new_set(address, all->threads);
 	if (set == NULL) {
-		set = new_set(address, all->threads);
-		if (set == NULL) {
-			report_error(report, NULL, 0, "no memory for the sockets of [listen %s]", listen->name);
-			return false;
-		}
-		good = address->socket.any.sa_family == AF_UNIX ? open_unix(set, &listen->settings) : open_tcp(set, &listen->settings);
-		if (!good) {
-			report_error(report, listen->section->file, listen->section->line, "[listen %s] cannot listen on %s: %s%s",
-				listen->name, address->host != NULL ? address->host : address->socket.un.sun_path, strerror(errno),
-				errno == EADDRINUSE ? "; stop the other server or choose another port"
-				: errno == EACCES ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE" : "");
-			close_set(set);
-			return false;
-		}
-		name_set(set);
-		set->next = all->first;
-		all->first = set;
+		report_error(report, NULL, 0, "no memory for the sockets of [listen %s]", listen->name);
+		return false;
 	}
-	set->wanted = true;
-	set->listen = listen->index;
+	good = address->socket.any.sa_family == AF_UNIX ? open_unix(set, &listen->settings) : open_tcp(set, &listen->settings);
+	if (!good) {
+		report_error(report, listen->section->file, listen->section->line, "[listen %s] cannot listen on %s: %s%s",
+			listen->name, address->host != NULL ? address->host : address->socket.un.sun_path, strerror(errno),
+			errno == EADDRINUSE ? "; stop the other server or choose another port"
+			: errno == EACCES ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE" : "");
+		close_set(set);
+		return false;
+	}
+	name_set(set);
+	set->next = all->first;
+	all->first = set;
 	return true;
+}
+
+/* All are open: these are the generation's. */
+static void
+mark_wanted(struct sockets *all, const struct generation *g)
+{
+	for (struct socket_set *set = all->first; set != NULL; set = set->next)
+		set->wanted = false;
+	for (size_t i = 0; i < g->listen_count; i++) {
+		const struct weir_list *addresses = &g->listens[i].settings.address;
+
+		for (size_t j = 0; j < addresses->count; j++) {
+			struct socket_set *set = find_set(all, (const struct weir_address *)addresses->items + j);
+
+			set->wanted = true;
+			set->listen = g->listens[i].index;
+		}
+	}
 }
 
 bool
@@ -253,23 +269,21 @@ sockets_open(struct sockets *all, const struct generation *g, struct report *rep
 	struct socket_set *before = all->first, *set;
 	bool good = true;
 
-	for (set = all->first; set != NULL; set = set->next)
-		set->wanted = false;
 	for (size_t i = 0; i < g->listen_count; i++) {
 		const struct weir_list *addresses = &g->listens[i].settings.address;
 
 		for (size_t j = 0; j < addresses->count; j++)
 			good &= open_address(all, (const struct weir_address *)addresses->items + j, &g->listens[i], report);
 	}
-	if (good)
+	if (good) {
+		mark_wanted(all, g);
 		return true;
+	}
 	while (all->first != before) {	/* what was opened just now; the rest is as it was */
 		set = all->first;
 		all->first = set->next;
 		close_set(set);
 	}
-	for (set = all->first; set != NULL; set = set->next)
-		set->wanted = true;
 	return false;
 }
 

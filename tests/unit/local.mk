@@ -34,6 +34,7 @@ UNIT_TESTS = \
 	tests/unit/test_resolver \
 	tests/unit/test_settings \
 	tests/unit/test_slab \
+	tests/unit/test_sockets \
 	tests/unit/test_template \
 	tests/unit/test_text \
 	tests/unit/test_thread \
@@ -64,6 +65,7 @@ tests_unit_test_pool_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=malloc 
 tests_unit_test_report_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_sockets_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=bind -Wl,--wrap=calloc -Wl,--wrap=malloc
 tests_unit_test_thread_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc -Wl,--wrap=malloc -Wl,--wrap=pthread_create
 tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
@@ -88,6 +90,7 @@ EXTRA_DIST += $(FIXTURES:%=tests/unit/modules/%.c) tests/unit/modules/vanished.c
 UNIT_HELPERS = \
 	tests/unit/bare_thread.h \
 	tests/unit/config_scenes.h \
+	tests/unit/core_scenes.h \
 	tests/unit/http1_scenes.h \
 	tests/unit/option_scenes.h \
 	tests/unit/said.h \
