@@ -9,7 +9,9 @@ E2E_TESTS = \
 	tests/e2e/http_pooled.vtc \
 	tests/e2e/http_upgrade.vtc \
 	tests/e2e/test_bodies.py \
+	tests/e2e/test_farewells.py \
 	tests/e2e/test_generations.py \
+	tests/e2e/test_guards.py \
 	tests/e2e/test_http_endings.py \
 	tests/e2e/test_http_hostile.py \
 	tests/e2e/test_http_limits.py \
@@ -20,6 +22,7 @@ E2E_TESTS = \
 	tests/e2e/test_pooling.py \
 	tests/e2e/test_process.py \
 	tests/e2e/test_tools.py \
+	tests/e2e/test_turns.py \
 	tests/e2e/test_waits.py
 
 E2E_HELPERS = \
