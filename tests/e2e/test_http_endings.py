@@ -205,6 +205,22 @@ def test_a_small_rest_of_an_upload_is_drained_and_the_connection_goes_on():
         assert b"/fake" not in origin.received
 
 
+def test_an_origin_that_answered_early_is_not_used_again():
+    """It may yet wait for the rest of that body: what we sent next would be taken for it."""
+    def script(connection):
+        connection.head()
+        connection.answer(b"early")
+        connection.rest()
+
+    with wire.Origin(script) as origin, weir_to(origin) as weir, wire.connect(weir) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12")
+        assert wire.body_of(client) == (200, b"early")
+        client.send(b"34567890" + GET)
+        assert wire.body_of(client) == (200, b"early")
+        first, second = origin.connections
+        assert b"GET" not in first.received and second.received.startswith(b"GET / ")
+
+
 def test_an_upload_to_an_origin_that_dies_fails_once():
     def script(connection):
         connection.head()
