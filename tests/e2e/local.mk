@@ -12,6 +12,7 @@ E2E_TESTS = \
 	tests/e2e/test_farewells.py \
 	tests/e2e/test_generations.py \
 	tests/e2e/test_guards.py \
+	tests/e2e/test_http_chaos.py \
 	tests/e2e/test_http_endings.py \
 	tests/e2e/test_http_hostile.py \
 	tests/e2e/test_http_limits.py \
