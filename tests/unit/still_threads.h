@@ -106,13 +106,25 @@ threads_up(unsigned count)
 	assert_true(threads_start(&still, count, &settings, still_main));
 }
 
-/* Nothing may be left open: what the scene opened itself it has closed before. */
 static inline void
-threads_down(void)
+stop_threads(void)
 {
 	threads_stop(&still);
 	event_base_free(still_main);
+}
+
+/* Nothing may be left open: what the scene opened itself it has closed before. */
+static inline void
+assert_nothing_open(void)
+{
 	assert_int_equal(count_descriptors(), descriptors_before);
+}
+
+static inline void
+threads_down(void)
+{
+	stop_threads();
+	assert_nothing_open();
 }
 
 /* Let every loop do what it can do now. */
