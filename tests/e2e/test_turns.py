@@ -205,7 +205,8 @@ def test_the_page_that_says_too_late_is_not_waited_for_without_end(status, limit
     with wire.Origin(lambda connection: connection.rest()) as origin, weir_to(origin, route=limit) as weir:
         with wire.connect(weir, receive=4096) as client:
             length = b"Content-Length: 50\r\n" if method == b"POST" else b""
-            client.send(method + b" / HTTP/1.1\r\nHost: a\r\nMeddle: error=page\r\n" + length + b"\r\n")
+            client.send(b"%s / HTTP/1.1\r\nHost: a\r\nMeddle: error=page:%d\r\n%s\r\n" % (method, status, length))
             scene.until(lambda: origin.received, "the request is at the origin")
             scene.until(lambda: weir.metric("weir_client_connections") == 0, "the client is given up")
-            assert wire.status(client.head()) == status
+            head = client.head()
+            assert wire.status(head) == status and b"\r\nContent-Length: 16777216\r\n" in head

@@ -6,7 +6,7 @@
  *	peer=lines		its host has an end of line and a field in it
  *	peer=nobody		the upstream NULL is chosen
  *	response=status:NUMBER	the response has another status
- *	error=page		the page is larger than any socket's buffer
+ *	error=page:STATUS	the page is larger than any socket's buffer
  */
 #include "note.h"
 
@@ -47,9 +47,9 @@ answer_at_length(struct weir_exchange *x, const void *settings, void *state)
 	char what[64];
 
 	(void)settings, (void)state;
-	if (!ordered(x, "Meddle", "error", what))
+	if (!ordered(x, "Meddle", "error", what) || strncmp(what, "page:", 5) != 0)
 		return WEIR_NEXT;
-	weir_respond(x, weir_status(x), "text/plain", page, sizeof(page));
+	weir_respond(x, atoi(what + 5), "text/plain", page, sizeof(page));
 	return WEIR_RESPOND;
 }
 
