@@ -81,6 +81,7 @@ class Connection:
         self.sock.close()
 
     def close(self):
+        self.ended = True
         self.sock.close()
 
 
