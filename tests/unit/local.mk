@@ -39,6 +39,8 @@ UNIT_TESTS = \
 	tests/unit/test_template \
 	tests/unit/test_text \
 	tests/unit/test_thread \
+	tests/unit/test_variable \
+	tests/unit/test_view \
 	tests/unit/test_wait \
 	tests/unit/test_wheel
 
@@ -69,6 +71,8 @@ tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_sockets_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=bind -Wl,--wrap=calloc -Wl,--wrap=malloc
 tests_unit_test_thread_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc -Wl,--wrap=malloc -Wl,--wrap=pthread_create
+tests_unit_test_variable_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
+tests_unit_test_view_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 
@@ -93,6 +97,7 @@ UNIT_HELPERS = \
 	tests/unit/bare_thread.h \
 	tests/unit/config_scenes.h \
 	tests/unit/core_scenes.h \
+	tests/unit/exchange_scenes.h \
 	tests/unit/http1_scenes.h \
 	tests/unit/option_scenes.h \
 	tests/unit/said.h \
