@@ -453,7 +453,8 @@ parse(struct weir_exchange *x, size_t length, const char **why)
 	in->from += length;
 	if (in->from == in->to)
 		buffer_free(&x->client->in);
-	return 0;
+	/* Now, before any module adds a field that the client might have nominated. */
+	return fields_strip_hop_by_hop(&x->request.fields, true, why) ? 0 : -400;
 }
 
 static void

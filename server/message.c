@@ -212,7 +212,7 @@ hop_by_hop_ids(bool request)
 {
 	return 1u << FIELD_CONNECTION | 1u << FIELD_KEEP_ALIVE | 1u << FIELD_PROXY_CONNECTION |
 		1u << FIELD_TE | 1u << FIELD_TRANSFER_ENCODING | 1u << FIELD_UPGRADE |
-		1u << (request ? FIELD_PROXY_AUTHORIZATION : FIELD_PROXY_AUTHENTICATE);
+		(request ? 0 : 1u << FIELD_PROXY_AUTHENTICATE);
 }
 
 struct nominations {

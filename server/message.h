@@ -127,8 +127,8 @@ unsigned fields_remove_id(struct fields *, enum field_id);
 
 /*
  * Remove what belongs to one connection only (RFC 9110, 7.6.1): Connection, the fields that it nominates,
- * Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, and Proxy-Authorization from a request,
- * Proxy-Authenticate from a response. Trailer stays.
+ * Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, and Proxy-Authenticate from a response. Trailer
+ * stays, and so does Proxy-Authorization: modules may ask for it, and the core removes it before an origin sees it.
  *
  * False, with nothing removed and *why set, when Connection is no list of tokens, nominates very many fields,
  * or one that is meant for the other end (Host, X-Forwarded-*, Forwarded, Via, Content-*, Authorization,

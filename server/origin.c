@@ -210,19 +210,12 @@ bool
 origin_prepare(struct weir_exchange *x)
 {
 	struct authority host;
-	const char *why = NULL;
 
 	x->sent = x->request;
 	x->upload_changes = false;
 	if (!copy_fields(&x->sent.fields, &x->request.fields, &x->arena))
 		return false;
-	if (!fields_strip_hop_by_hop(&x->sent.fields, true, &why)) {
-		x->failure_status = 400;
-		x->failure = why;
-		x->keep = false;	/* whoever tries that is not believed about what follows */
-		counter_add(&x->thread->counters, COUNT_REQUESTS_MALFORMED, 1);
-		return false;
-	}
+	fields_remove_id(&x->sent.fields, FIELD_PROXY_AUTHORIZATION);	/* it was meant for us */
 	if (!x->route->settings.upgrade || changes_http(x->sent.upgrade))
 		x->sent.upgrade = NULL;
 	if (x->peer.host != NULL && authority_parse(&host, x->peer.host, strlen(x->peer.host)) != NULL) {
