@@ -45,7 +45,7 @@ void *__wrap_calloc(size_t, size_t);
 int __real_connect(int, const struct sockaddr *, socklen_t);
 int __wrap_connect(int, const struct sockaddr *, socklen_t);
 int __real_event_add(struct event *, const struct timeval *);
-int __wrap_event_add(struct event *, const struct timeval *);
+__attribute__((visibility("default"))) int __wrap_event_add(struct event *, const struct timeval *);	/* libevent's other half calls it too */
 
 void
 __wrap_exchange_connected(struct weir_exchange *which)
