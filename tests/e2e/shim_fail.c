@@ -23,10 +23,8 @@ void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
 
 static _Atomic uint64_t state = 1;
-static _Atomic unsigned failed;
 static unsigned each;
 static const char *calls, *gate;
-static atomic_bool open_gate;
 
 static void __attribute__((constructor))
 begin(void)
@@ -56,22 +54,20 @@ static bool
 fails(const char *call)
 {
 	uint64_t n;
+	int before;
+	bool opened;
 
 	if (each == 0 || calls == NULL || strstr(calls, call) == NULL || !on_event_thread())
 		return false;
-	n = atomic_fetch_add(&state, UINT64_C(0x9e3779b97f4a7c15)) ;
+	n = atomic_fetch_add(&state, UINT64_C(0x9e3779b97f4a7c15));
 	n = (n ^ (n >> 31)) * UINT64_C(0xbf58476d1ce4e5b9);
 	n = (n ^ (n >> 29)) % each;
 	if (n != 0)
 		return false;
-	if (!atomic_load(&open_gate)) {
-		int before = errno;
-
-		if (gate != NULL && access(gate, F_OK) == 0)
-			atomic_store(&open_gate, true);
-		errno = before;
-	}
-	return atomic_load(&open_gate) && atomic_fetch_add(&failed, 1) + 1 > 0;
+	before = errno;
+	opened = gate != NULL && access(gate, F_OK) == 0;
+	errno = before;
+	return opened;
 }
 
 /* --- memory ----------------------------------------------------------------------------------------------------------- */
