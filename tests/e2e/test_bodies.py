@@ -6,6 +6,7 @@ The module shaper does what the request's field Body orders, and tells at the en
 """
 import contextlib
 import hashlib
+import resource
 import re
 import socket
 import time
@@ -299,7 +300,8 @@ def test_twenty_megabytes_at_the_pace_of_the_reader(shared, how):
     assert got == LARGE * (10 if how == "lengthen" else 1)
     assert sums.hexdigest() == expected(how)
     assert told(shared, number, "response")[::2] == (1, LARGE)
-    assert most - before < 16 * 1024 * 1024
+    if not is_sanitized(shared):  # a sanitizer keeps what was freed for a while
+        assert most - before < 16 * 1024 * 1024
 
 
 def expected(how):
@@ -308,6 +310,12 @@ def expected(how):
         piece = bytes([97 + i % 26]) * 65536
         sums.update(piece * 10 if how == "lengthen" else piece.upper() if how == "replace" else piece)
     return sums.hexdigest()
+
+
+def is_sanitized(weir):
+    """A sanitizer reserves terabytes for its shadow."""
+    with open(f"/proc/{weir.process.pid}/statm") as f:
+        return int(f.read().split()[0]) * resource.getpagesize() > 1 << 40
 
 
 def memory(weir):
