@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 enum { STAGGER = 250, HOSTS = 10 };
@@ -488,6 +489,27 @@ after_the_stagger_the_next_may_connect_at_once(void **state)
 }
 
 static void
+a_unix_socket_is_there_at_once_or_not_at_all(void **state)
+{
+	struct weir_address *address = &x->peer.address;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	*address = (struct weir_address){ .length = sizeof(address->socket.un) };
+	address->socket.un.sun_family = AF_UNIX;
+	snprintf(address->socket.un.sun_path, sizeof(address->socket.un.sun_path), "/tmp/weir-dial-%ld.sock", (long)getpid());
+	assert_int_equal(dial_start(x, pool), UPSTREAM_FAILED);
+	assert_int_equal(x->peer_failure, WEIR_PEER_REFUSED);
+	assert_int_equal(x->peer_error, ENOENT);
+	assert_int_equal(bind(fd, &address->socket.any, address->length), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(dial_start(x, pool), UPSTREAM_READY);
+	assert_non_null(x->upstream);
+	unlink(address->socket.un.sun_path);
+	close(fd);
+}
+
+static void
 it_dials_from_the_address_that_it_is_bound_to(void **state)
 {
 	struct sockaddr_in local;
@@ -586,6 +608,7 @@ main(void)
 		SCENE(a_look_up_may_end_in_a_connection_at_once),
 		SCENE(after_a_refusal_the_next_may_connect_at_once),
 		SCENE(after_the_stagger_the_next_may_connect_at_once),
+		SCENE(a_unix_socket_is_there_at_once_or_not_at_all),
 		SCENE(it_dials_from_the_address_that_it_is_bound_to),
 		SCENE(an_address_that_is_not_ours_cannot_be_bound),
 		SCENE(without_memory_it_fails),

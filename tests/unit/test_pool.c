@@ -238,6 +238,46 @@ any_one_difference_never_shares(void **state)
 	}
 }
 
+/* One step of the hash of a peer. Should that ever be another, the next scene loses its bite, and nothing else. */
+static uint64_t
+step(uint64_t hash, const struct sockaddr_in *in)
+{
+	uint64_t word;
+
+	memcpy(&word, in, sizeof(word));
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
+
+/* Give `b` the hash of `a`, by its padding; `before` is the hash of what comes before it. */
+static void
+forge(uint64_t before, const struct weir_address *a, struct weir_address *b)
+{
+	uint64_t padding = step(before, &a->socket.in) ^ step(before, &b->socket.in);
+
+	memcpy(b->socket.in.sin_zero, &padding, sizeof(padding));
+}
+
+/* The fields are compared, not only their hash: whoever can make two of them collide gains nothing. */
+static void
+a_forged_hash_never_shares(void **state)
+{
+	struct weir_peer a = peer_at("127.0.0.1", 80), b = peer_at("127.0.0.2", 81), c = bound_to(a, "127.0.0.1"), d = bound_to(a, "127.0.0.2");
+	uint64_t before = step(0, &a.address.socket.in) * 0x9e3779b97f4a7c15u;
+
+	(void)state;
+	forge(0, &a.address, &b.address);
+	assert_ptr_not_equal(pool_find(one, &a), pool_find(one, &b));
+	forge(before ^ before >> 32, &c.bind, &d.bind);
+	assert_ptr_not_equal(pool_find(one, &c), pool_find(one, &d));
+	put(connect_to(one, &a), true);
+	put(connect_to(one, &c), true);
+	assert_null(take(other, &b));
+	assert_null(take(other, &d));
+	drop(take(other, &a));
+	drop(take(other, &c));
+}
+
 static void
 equal_peers_share_whatever_memory_they_lie_in(void **state)
 {
@@ -592,6 +632,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ALONE(the_newest_comes_first),
 		ALONE(any_one_difference_never_shares),
+		TOGETHER(a_forged_hash_never_shares),
 		ALONE(equal_peers_share_whatever_memory_they_lie_in),
 		ALONE(the_oldest_goes_when_there_are_too_many),
 		ALONE(without_keepalive_nothing_is_kept),

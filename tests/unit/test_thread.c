@@ -241,6 +241,7 @@ static void
 a_retired_generation_stays_while_it_is_held(void **state)
 {
 	struct generation first = { .number = 1 }, second = { .number = 2 };
+	const struct generation *current;
 	struct hold *held[3];
 
 	(void)state;
@@ -255,9 +256,12 @@ a_retired_generation_stays_while_it_is_held(void **state)
 	on_thread(0, release, held[1]);
 	on_thread(1, hold, &held[2]);		/* a request of the new one comes and goes: that one stays */
 	on_thread(1, release, held[2]);
+	on_thread(1, see_current, &current);
+	assert_ptr_equal(current, &second);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	assert_int_equal(released, 0);
 	assert_int_equal(first.holders, 1);
+	assert_int_equal(second.holders, THREADS);
 	on_thread(0, release, held[0]);
 	UNTIL(released == 1);
 	assert_ptr_equal(last_released, &first);
