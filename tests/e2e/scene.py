@@ -169,7 +169,7 @@ class Origin:
     def __init__(self, name, mood="good"):
         self.name, self.mood = name, mood
         self.requests = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = self.listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.connections = []

@@ -196,7 +196,8 @@ def test_a_hook_that_fails_later_cuts_the_response(shared, how):
     gone = shared.metric("weir_client_gone_total")
     refused = shared.metric("weir_verdict_refused_total")
     with socket.create_connection(("127.0.0.1", shared.port()), scene.PATIENCE) as s:
-        s.sendall(f"GET /large HTTP/1.1\r\nHost: a\r\nId: {number}\r\nBody: response={how}\r\n\r\n".encode())
+        s.sendall(f"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\nId: {number}\r\n"
+                  f"Body: response={how}\r\n\r\n".encode())
         answer = read_all(s)
     assert len(answer) < LARGE
     assert "failure=shaper was told to fail" in end(shared, number) if how == "fail:451" else "a module" in end(shared, number)

@@ -261,9 +261,10 @@ def test_a_thousand_wait_at_once(origin):
             assert resume(weir) == (900, 100)
             for i, connection in enumerate(connections):
                 if i % 10 != 0:
-                    assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+                    answer = connection.recv(4096)
+                    assert answer.startswith(b"HTTP/1.1 200 "), (i, answer, weir.read("stderr"))
                     connection.close()
-            assert weir.metric("weir_requests_active") == 0
+            scene.until(lambda: weir.metric("weir_requests_active") == 0, "all have ended")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
