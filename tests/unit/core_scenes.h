@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core_scenes: generations from the text of an INI file, without a module, for scenes about what serves them.
+ * core_scenes: generations from the text of an INI file, without a module, for scenes about what serves
+ * them.
  *
- * On top of config_scenes.h: a scene has a folder of its own. Generations are the scene's to free, before the loader.
+ * On top of config_scenes.h: a scene has a folder of its own. Generations are the scene's to free, before
+ * the loader.
  */
 #ifndef WEIR_TESTS_CORE_SCENES_H
 #define WEIR_TESTS_CORE_SCENES_H

@@ -2,9 +2,10 @@
 /*
  * exchange_scenes: real exchanges, with the scene as the only module.
  *
- * A client connects to a listener of a thread that stands still (still_threads.h); its request goes through all phases to an origin of
- * ours and back. In each phase the module's hook runs; in the one that the scene names it calls the scene's probe with the
- * exchange, which does there what modules do. To be linked with STILL_THREADS.
+ * A client connects to a listener of a thread that stands still (still_threads.h); its request goes through
+ * all phases to an origin of ours and back. In each phase the module's hook runs; in the one that the scene
+ * names it calls the scene's probe with the exchange, which does there what modules do. To be linked with
+ * STILL_THREADS.
  */
 #ifndef WEIR_TESTS_EXCHANGE_SCENES_H
 #define WEIR_TESTS_EXCHANGE_SCENES_H
@@ -36,11 +37,14 @@ static void (*probe)(struct weir_exchange *);
 static enum weir_verdict probe_verdict;		/* what the hook returns after the probe */
 static unsigned probed;
 
-static const struct weir_metric scene_metrics[] = { { "one_total", false, "One." }, { "two", true, "Two." }, { NULL, false, NULL } };
+static const struct weir_metric scene_metrics[] = {
+	{ "one_total", false, "One." }, { "two", true, "Two." }, { NULL, false, NULL }
+};
 static const struct weir_module scene_contract = { .name = "scene", .metrics = scene_metrics,
 	.thread_size = sizeof(struct scene_state), .connection_size = sizeof(struct scene_state),
 	.generation_size = sizeof(struct scene_state), .request_size = sizeof(struct scene_state) };
-static struct module scene_module = { .contract = &scene_contract, .name = "scene", .metrics = 2, .first_metric = 5 };
+static struct module scene_module = { .contract = &scene_contract, .name = "scene", .metrics = 2,
+	.first_metric = 5 };
 static struct module *scene_modules[] = { &scene_module };
 static struct scene_state scene_generation_state;
 static void *scene_generation_states[] = { &scene_generation_state };
@@ -70,9 +74,11 @@ chain_scene(struct chain *chain)
 
 	for (int phase = 0; phase < WEIR_PHASES; phase++) {
 		chain->first[phase] = (uint16_t)count;
-		if (phase <= WEIR_PHASE_HANDSHAKE || phase == WEIR_PHASE_REQUEST_BODY || phase == WEIR_PHASE_RESPONSE_BODY)
+		if (phase <= WEIR_PHASE_HANDSHAKE || phase == WEIR_PHASE_REQUEST_BODY
+				|| phase == WEIR_PHASE_RESPONSE_BODY)
 			continue;
-		scene_hooks[count++] = (struct hook){ .call = scene_hook, .module = &scene_module, .settings = "settings" };
+		scene_hooks[count++] = (struct hook){ .call = scene_hook, .module = &scene_module,
+			.settings = "settings" };
 	}
 	chain->first[WEIR_PHASES] = (uint16_t)count;
 	chain->hooks = scene_hooks;
@@ -87,7 +93,9 @@ join_module(struct generation *g)
 	g->module_settings = scene_settings;
 	g->request_size = sizeof(struct scene_state);
 	g->request_states = scene_request_states;
-	g->routes[0]->module_settings = g->listens[0].module_settings = g->upstreams[0]->module_settings = scene_settings;
+	g->listens[0].module_settings = scene_settings;
+	g->routes[0]->module_settings = scene_settings;
+	g->upstreams[0]->module_settings = scene_settings;
 	chain_scene(&g->listens[0].chain);
 	chain_scene(&g->routes[0]->chain);
 }
@@ -113,7 +121,8 @@ begin_exchanges(void **state)
 
 	threads_up(1);
 	scene_thread = &still.list[0];
-	snprintf(ini, sizeof(ini), "[listen web]\naddress = 127.0.0.1:0\n[upstream api]\nserver = 127.0.0.1:%u\n"
+	snprintf(ini, sizeof(ini),
+		"[listen web]\naddress = 127.0.0.1:0\n[upstream api]\nserver = 127.0.0.1:%u\n"
 		"[route all]\nupstream = api\n", listen_as_origin());
 	scene_generation = generation_of(ini, 1);
 	join_module(scene_generation);
@@ -195,12 +204,13 @@ is_answered(void)
 static inline int
 ask(const char *request)
 {
+	int listener = scene_sockets.first->sockets[0];
 	struct sockaddr_in address;
 	socklen_t length = sizeof(address);
 
 	close_one(&client);
 	answer[0] = received[0] = '\0';
-	assert_int_equal(getsockname(scene_sockets.first->sockets[0], (struct sockaddr *)&address, &length), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
 	client = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(connect(client, (struct sockaddr *)&address, length), 0);
 	assert_int_equal(send(client, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));

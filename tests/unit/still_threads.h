@@ -2,9 +2,10 @@
 /*
  * still_threads: event threads that stand still, so that a scene decides what happens when.
  *
- * threads_start makes all that belongs to a thread, and pthread_create, wrapped, only remembers what it should run. The scene
- * turns the loops itself, all of them in its own thread, and `pass` makes time go by. When the threads are stopped,
- * what was remembered is run at last: it finds the message to stop, and winds down. To be linked with STILL_THREADS.
+ * threads_start makes all that belongs to a thread, and pthread_create, wrapped, only remembers what it
+ * should run. The scene turns the loops itself, all of them in its own thread, and `pass` makes time go by.
+ * When the threads are stopped, what was remembered is run at last: it finds the message to stop, and winds
+ * down. To be linked with STILL_THREADS.
  */
 #ifndef WEIR_TESTS_STILL_THREADS_H
 #define WEIR_TESTS_STILL_THREADS_H
@@ -53,10 +54,12 @@ int
 __wrap_pthread_join(pthread_t id, void **result)
 {
 	unsigned which = joined_count++;
+	int error;
 
 	(void)id;
 	assert_true(which < remembered_count);
-	assert_int_equal(__real_pthread_create(&id, NULL, remembered[which].run, remembered[which].argument), 0);
+	error = __real_pthread_create(&id, NULL, remembered[which].run, remembered[which].argument);
+	assert_int_equal(error, 0);
 	return __real_pthread_join(id, result);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for bodies: the framing that a body came in is taken off, the one that it leaves in is put around it, in place.
+ * Scenes for bodies: the framing that a body came in is taken off, the one that it leaves in is put around
+ * it, in place.
  */
 #include "bare_thread.h"
 #include "server/arena.h"
@@ -209,7 +210,7 @@ without_memory_for_the_rest_it_says_so(void **state)
 	buffer_free(&in);
 }
 
-/* --- framing on -------------------------------------------------------------------------------------------------- */
+/* --- framing on ----------------------------------------------------------------------------------------- */
 
 static void
 a_chunk_gets_its_header_in_front(void **state)
@@ -243,7 +244,8 @@ a_last_chunk_with_trailers_is_written_apart(void **state)
 	body_init(&body, FRAMING_LENGTH, 5, FRAMING_CHUNKED);
 	assert_false(body_frame(&body, b, true, &trailers));
 	assert_text(b, "5\r\nhello\r\n");
-	assert_false(body_frame(&body, NULL, true, &trailers));	/* and so where there is nothing to write it behind */
+	/* and so where there is nothing to write it behind */
+	assert_false(body_frame(&body, NULL, true, &trailers));
 	assert_true(body_frame(&body, b = text("x"), false, &trailers));
 	buffer_free(&b);
 }

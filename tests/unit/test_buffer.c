@@ -77,7 +77,8 @@ there_is_room_in_front_and_behind(void **state)
 		assert_non_null(b);
 		assert_int_equal(b->from - b->room, BUFFER_FRONT);
 		assert_int_equal(piece + b->slab->size - b->end, BUFFER_BACK);
-		memset(b->room, 1, BUFFER_FRONT + buffer_space(b) + BUFFER_BACK);	/* all of it is ours */
+		/* all of it is ours */
+		memset(b->room, 1, BUFFER_FRONT + buffer_space(b) + BUFFER_BACK);
 		buffer_free(&b);
 	}
 }

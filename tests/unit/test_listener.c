@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for a thread's listeners: who is let in, who is too many, what happens without descriptors, and what a new generation
- * keeps, opens and closes.
+ * Scenes for a thread's listeners: who is let in, who is too many, what happens without descriptors, and
+ * what a new generation keeps, opens and closes.
  *
- * Threads that stand still (still_threads.h), real sockets and clients. accept4 is wrapped: it fails on demand, and says that a
- * client comes from where the scene wants it to.
+ * Threads that stand still (still_threads.h), real sockets and clients. accept4 is wrapped: it fails on
+ * demand, and says that a client comes from where the scene wants it to.
  */
 #include "core_scenes.h"
 #include "server/listener.h"
@@ -187,7 +187,7 @@ leave(int fd)
 	UNTIL(counted(COUNT_CLIENT_CONNECTIONS) == before - 1);
 }
 
-/* --- limits --------------------------------------------------------------------------------------------------------- */
+/* --- limits --------------------------------------------------------------------------------------------- */
 
 static void
 clients_come_and_go(void **state)
@@ -265,13 +265,14 @@ clients_of_a_unix_socket_are_many(void **state)
 	char ini[256];
 
 	(void)state;
-	snprintf(ini, sizeof(ini), "[listen web]\naddress = unix:%s/web.sock\nconnections_per_client = 1\n%s", scene_folder, ROUTE);
+	snprintf(ini, sizeof(ini), "[listen web]\naddress = unix:%s/web.sock\nconnections_per_client = 1\n%s",
+		scene_folder, ROUTE);
 	serve(ini);
 	admitted(NULL);
 	admitted(NULL);
 }
 
-/* --- what the kernel may say ---------------------------------------------------------------------------------------- */
+/* --- what the kernel may say ---------------------------------------------------------------------------- */
 
 static void
 without_descriptors_it_pauses(void **state)
@@ -335,7 +336,7 @@ without_memory_a_client_is_closed(void **state)
 	admitted(NULL);				/* it was counted out, too */
 }
 
-/* --- generations ---------------------------------------------------------------------------------------------------- */
+/* --- generations ---------------------------------------------------------------------------------------- */
 
 static const struct listener *
 listener_on(const char *text)

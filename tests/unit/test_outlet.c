@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for the outlet: one send where one will do; what the kernel does not take is kept, in order, and none of it twice.
+ * Scenes for the outlet: one send where one will do; what the kernel does not take is kept, in order, and
+ * none of it twice.
  *
- * Linked with -Wl,--wrap=send -Wl,--wrap=sendmsg: a scene bounds what the kernel takes, and sees how it was asked.
+ * Linked with -Wl,--wrap=send -Wl,--wrap=sendmsg: a scene bounds what the kernel takes, and sees how it was
+ * asked.
  */
 #include "bare_thread.h"
 #include "server/outlet.h"
@@ -194,7 +196,8 @@ any_cut(bool scratch, size_t body)
 
 		received_length = 0;
 		room = cut;
-		assert_int_equal(outlet_send(&out, &bare, fds[0], scratch ? bare.scratch : all, HEAD, &b), OUTLET_QUEUED);
+		assert_int_equal(outlet_send(&out, &bare, fds[0], scratch ? bare.scratch : all, HEAD, &b),
+			OUTLET_QUEUED);
 		assert_null(b);
 		assert_int_equal(out.queued, HEAD + body - cut);
 		assert_int_equal(outlet_flush(&out, fds[0]), OUTLET_QUEUED);	/* still full */
@@ -323,7 +326,8 @@ without_memory_it_is_broken(void **state)
 	assert_int_equal(outlet_send(&out, &bare, fds[0], "head", 4, &b), OUTLET_BROKEN);
 	assert_null(b);
 	room = 0;
-	assert_int_equal(outlet_send(&out, &bare, fds[0], NULL, 0, &more), OUTLET_QUEUED);	/* that needs none */
+	/* that needs none */
+	assert_int_equal(outlet_send(&out, &bare, fds[0], NULL, 0, &more), OUTLET_QUEUED);
 	assert_null(more);
 	leave_memory(0);
 	assert_int_equal(outlet_send(&out, &bare, fds[0], "head", 4, NULL), OUTLET_BROKEN);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for the pools of upstream connections: whose connection may be used for whom, which comes first, what is kept,
- * and the shelf between threads.
+ * Scenes for the pools of upstream connections: whose connection may be used for whom, which comes first,
+ * what is kept, and the shelf between threads.
  *
- * The threads stand still (still_threads.h). A connection is one end of a socket pair; the other end is the server, on which a
- * scene sees whether it was closed. Each scene ends by looking whether a descriptor is left.
+ * The threads stand still (still_threads.h). A connection is one end of a socket pair; the other end is the
+ * server, on which a scene sees whether it was closed. Each scene ends by looking whether a descriptor is
+ * left.
  */
 #include "server/exchange.h"
 #include "server/pool.h"
@@ -84,7 +85,8 @@ end(void **state)
 static struct weir_peer
 peer_at(const char *address, uint16_t port)
 {
-	struct weir_peer peer = { .address = { .host = address, .port = port, .length = sizeof(struct sockaddr_in) } };
+	struct weir_peer peer = { .address = { .host = address, .port = port,
+		.length = sizeof(struct sockaddr_in) } };
 
 	peer.address.socket.in.sin_family = AF_INET;
 	peer.address.socket.in.sin_port = htons(port);
@@ -144,7 +146,8 @@ is_closed(int server)
 	char byte;
 	ssize_t got = recv(server, &byte, 1, MSG_DONTWAIT);
 
-	return got == 0 || (got < 0 && errno == ECONNRESET);	/* the latter when it had not read everything */
+	/* the latter when it had not read everything */
+	return got == 0 || (got < 0 && errno == ECONNRESET);
 }
 
 static uint64_t
@@ -153,7 +156,7 @@ idle(void)
 	return threads_count(&still, COUNT_UPSTREAM_IDLE);
 }
 
-/* --- one thread ---------------------------------------------------------------------------------------------------- */
+/* --- one thread ----------------------------------------------------------------------------------------- */
 
 static void
 the_newest_comes_first(void **state)
@@ -205,7 +208,8 @@ many_peers(struct weir_peer *peers)
 		{ .address = { .length = 2 + 8, .socket.un = { AF_UNIX, "/run/a" } } },
 		{ .address = { .length = 2 + 8, .socket.un = { AF_UNIX, "/run/b" } } },
 		/* These have one hash, byte by byte: only their fields tell them apart. */
-		with_host(peer_named("ab", 0), "c"), with_host(peer_named("a", 0), "bc"), peer_named("abc", 0),
+		with_host(peer_named("ab", 0), "c"), with_host(peer_named("a", 0), "bc"),
+		peer_named("abc", 0),
 	};
 
 	memcpy(peers, all, sizeof(all));
@@ -238,7 +242,8 @@ any_one_difference_never_shares(void **state)
 	}
 }
 
-/* One step of the hash of a peer. Should that ever be another, the next scene loses its bite, and nothing else. */
+/* One step of the hash of a peer. Should that ever be another, the next scene loses its bite, and nothing
+ * else. */
 static uint64_t
 step(uint64_t hash, const struct sockaddr_in *in)
 {
@@ -262,7 +267,8 @@ forge(uint64_t before, const struct weir_address *a, struct weir_address *b)
 static void
 a_forged_hash_never_shares(void **state)
 {
-	struct weir_peer a = peer_at("127.0.0.1", 80), b = peer_at("127.0.0.2", 81), c = bound_to(a, "127.0.0.1"), d = bound_to(a, "127.0.0.2");
+	struct weir_peer a = peer_at("127.0.0.1", 80), b = peer_at("127.0.0.2", 81);
+	struct weir_peer c = bound_to(a, "127.0.0.1"), d = bound_to(a, "127.0.0.2");
 	uint64_t before = step(0, &a.address.socket.in) * 0x9e3779b97f4a7c15u;
 
 	(void)state;
@@ -294,7 +300,8 @@ equal_peers_share_whatever_memory_they_lie_in(void **state)
 			b->host = strcpy(host, a.host);
 		if (a.address.host != NULL)
 			b->address.host = strcpy(address, a.address.host);
-		b->connect_timeout = b->first_byte_timeout = b->between_bytes_timeout = 77;	/* no part of who it is */
+		/* no part of who it is */
+		b->connect_timeout = b->first_byte_timeout = b->between_bytes_timeout = 77;
 		assert_ptr_equal(pool_find(one, &a), pool_find(one, b));
 		memset(host, 'x', sizeof(host) - 1);		/* the pool has its own copy */
 		assert_ptr_equal(pool_find(one, &a), pool_find(one, &a));
@@ -462,7 +469,7 @@ without_memory_there_is_no_pool(void **state)
 	assert_non_null(pool_find(one, &peer));
 }
 
-/* --- the shelf ----------------------------------------------------------------------------------------------------- */
+/* --- the shelf ------------------------------------------------------------------------------------------ */
 
 static void
 what_one_thread_shelves_another_takes(void **state)
@@ -505,7 +512,8 @@ one_difference_never_shares_on_the_shelf_either(void **state)
 	}
 }
 
-/* Three were in use at once; later one at a time will do, and the others go to the shelf when they come back from use. */
+/* Three were in use at once; later one at a time will do, and the others go to the shelf when they come back
+ * from use. */
 static void
 what_is_beyond_need_is_shelved(void **state)
 {

@@ -2,8 +2,9 @@
 /*
  * Scenes for listening sockets: what is opened, kept, refused, closed, and that a failure changes nothing.
  *
- * The addresses come from an INI file, as an operator writes them; ports come from the kernel. Linked with -Wl,--wrap for bind,
- * calloc and malloc, which fail on demand. Each scene ends by looking whether a descriptor is left.
+ * The addresses come from an INI file, as an operator writes them; ports come from the kernel. Linked with
+ * -Wl,--wrap for bind, calloc and malloc, which fail on demand. Each scene ends by looking whether a
+ * descriptor is left.
  */
 #include "core_scenes.h"
 #include "server/listener.h"
@@ -178,7 +179,7 @@ connects(uint16_t port)
 	return good;
 }
 
-/* --- TCP ------------------------------------------------------------------------------------------------------------ */
+/* --- TCP ------------------------------------------------------------------------------------------------ */
 
 static void
 port_0_is_one_port_on_all_threads(void **state)
@@ -229,7 +230,8 @@ an_address_in_use_is_refused(void **state)
 
 		(void)state;
 		snprintf(text, sizeof(text), "[listen web]\naddress = 127.0.0.1:%u", port);
-		refused(text, "weir.ini:1: error: [listen web] cannot listen on 127.0.0.1: Address already in use; "
+		refused(text,
+			"weir.ini:1: error: [listen web] cannot listen on 127.0.0.1: Address already in use; "
 			"stop the other server");
 		assert_null(all.first);
 		close(fd);
@@ -249,7 +251,8 @@ what_stays_is_kept_open(void **state)
 	strcpy(before, kept->text);
 	memcpy(sockets, kept->sockets, sizeof(sockets));
 	assert_int_equal(kept->listen, 1);
-	opened("[listen b]\naddress = 127.0.0.2:0\n[listen c]\naddress = 127.0.0.3:0 \naddress = 127.0.0.4:0");
+	opened("[listen b]\naddress = 127.0.0.2:0\n"
+		"[listen c]\naddress = 127.0.0.3:0\naddress = 127.0.0.4:0");
 	assert_int_equal(count_sets(), 4);
 	assert_int_equal(kept->listen, 0);
 	assert_true(kept->wanted);
@@ -263,7 +266,8 @@ what_stays_is_kept_open(void **state)
 	assert_int_equal(set_named(text)->listen, 1);
 }
 
-/* One of several cannot be had: what was opened for the others is closed, what was there before is as it was. */
+/* One of several cannot be had: what was opened for the others is closed, what was there before is as it
+ * was. */
 static void
 a_failure_changes_nothing(void **state)
 {
@@ -298,7 +302,8 @@ every_failure_is_reported(void **state)
 	int fds[2] = { listen_elsewhere(false, &ports[0]), listen_elsewhere(false, &ports[1]) };
 
 	(void)state;
-	snprintf(text, sizeof(text), "[listen a]\naddress = 127.0.0.1:%u\n[listen b]\naddress = 127.0.0.1:%u", ports[0], ports[1]);
+	snprintf(text, sizeof(text), "[listen a]\naddress = 127.0.0.1:%u\n[listen b]\naddress = 127.0.0.1:%u",
+		ports[0], ports[1]);
 	configure(text);
 	assert_false(sockets_open(&all, generation, &scene_report));
 	assert_int_equal(scene_report.errors, 2);
@@ -335,7 +340,7 @@ without_memory_nothing_is_opened(void **state)
 	}
 }
 
-/* --- Unix sockets --------------------------------------------------------------------------------------------------- */
+/* --- Unix sockets --------------------------------------------------------------------------------------- */
 
 static struct sockaddr_un
 unix_address(void)
@@ -463,7 +468,7 @@ a_file_that_is_no_socket_is_left_alone(void **state)
 	assert_int_equal(access("web.sock", F_OK), 0);
 }
 
-/* --- sockets handed over --------------------------------------------------------------------------------------------- */
+/* --- sockets handed over -------------------------------------------------------------------------------- */
 
 static void
 an_inherited_socket_is_used_for_its_address(void **state)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for event threads: what is published is taken, what is retired is given back once nobody holds it, and all of them end.
+ * Scenes for event threads: what is published is taken, what is retired is given back once nobody holds it,
+ * and all of them end.
  *
- * Real threads. The scene is the main thread and turns its loop until what it waits for has been told; what is to happen on an
- * event thread is posted there. Linked with -Wl,--wrap for malloc, calloc and pthread_create, which fail on demand.
+ * Real threads. The scene is the main thread and turns its loop until what it waits for has been told; what
+ * is to happen on an event thread is posted there. Linked with -Wl,--wrap for malloc, calloc and
+ * pthread_create, which fail on demand.
  */
 #include "server/exchange.h"
 #include "server/generation.h"
@@ -138,8 +140,14 @@ now(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static void
+turn(void)
+{
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
 #define UNTIL(condition) \
-	for (int64_t until_ = now() + PATIENCE; event_base_loop(base, EVLOOP_NONBLOCK), !(condition); usleep(100)) \
+	for (int64_t until_ = now() + PATIENCE; turn(), !(condition); usleep(100)) \
 		if (now() > until_) \
 			fail_msg("in vain: %s", #condition)
 
@@ -189,7 +197,7 @@ publish(struct generation *g)
 	assert_int_equal(taken, before + 1);
 }
 
-/* --- generations ---------------------------------------------------------------------------------------------------- */
+/* --- generations ---------------------------------------------------------------------------------------- */
 
 static void
 see_current(struct thread *t, void *to)
@@ -236,7 +244,8 @@ release(struct thread *t, void *what)
 	thread_release(t, what);
 }
 
-/* Requests go on with the generation that they began with: it is given back when the last of them on the last thread ends. */
+/* Requests go on with the generation that they began with: it is given back when the last of them on the
+ * last thread ends. */
 static void
 a_retired_generation_stays_while_it_is_held(void **state)
 {
@@ -258,7 +267,7 @@ a_retired_generation_stays_while_it_is_held(void **state)
 	on_thread(1, release, held[2]);
 	on_thread(1, see_current, &current);
 	assert_ptr_equal(current, &second);
-	event_base_loop(base, EVLOOP_NONBLOCK);
+	turn();
 	assert_int_equal(released, 0);
 	assert_int_equal(first.holders, 1);
 	assert_int_equal(second.holders, THREADS);
@@ -312,7 +321,7 @@ without_memory_nothing_is_published(void **state)
 	threads_stop(&threads);
 }
 
-/* --- modules -------------------------------------------------------------------------------------------------------- */
+/* --- modules -------------------------------------------------------------------------------------------- */
 
 static atomic_uint starts, stops, ticks, wrong;
 
@@ -351,8 +360,8 @@ thread_ticks(struct weir_thread *t, void *generation, void *state)
 	atomic_fetch_add(&ticks, 1);
 }
 
-/* Each thread meets each module once, however many generations have it, and parts from it at the end. What a generation
- * gathered is handed over by a last tick when it goes. */
+/* Each thread meets each module once, however many generations have it, and parts from it at the end. What a
+ * generation gathered is handed over by a last tick when it goes. */
 static void
 modules_have_a_struct_on_each_thread(void **state)
 {
@@ -361,7 +370,8 @@ modules_have_a_struct_on_each_thread(void **state)
 	struct module module = { .contract = &contract, .name = "witness", .index = 3 };
 	struct module *list[] = { &module };
 	void *states[] = { (char[]){ "state" } };
-	struct generation first = { .number = 1, .modules = list, .module_count = 1, .module_states = states };
+	struct generation first = { .number = 1, .modules = list, .module_count = 1,
+		.module_states = states };
 	struct generation second = first;
 
 	(void)state;
@@ -382,7 +392,7 @@ modules_have_a_struct_on_each_thread(void **state)
 	assert_int_equal(atomic_load(&wrong), 0);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------------------------------------- */
 
 static void
 threads_end_without_having_done_anything(void **state)
@@ -505,7 +515,8 @@ the_date_is_an_imf_fixdate(void **state)
 	threads_stop(&threads);
 }
 
-/* Wherever memory ends while they are made, they do without it, or nothing is left behind: `end` and LeakSanitizer look. */
+/* Wherever memory ends while they are made, they do without it, or nothing is left behind: `end` and
+ * LeakSanitizer look. */
 static void
 without_memory_they_do_not_start(void **state)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for variables: each has a value or is written as "-", in every phase, and a template is its pieces in their order.
+ * Scenes for variables: each has a value or is written as "-", in every phase, and a template is its pieces
+ * in their order.
  *
  * Probes run inside a hook of a real exchange (exchange_scenes.h).
  */
@@ -66,13 +67,14 @@ static void
 see_a_request_that_has_just_come(struct weir_exchange *x)
 {
 	static const char *const expected[] = {
-		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK, "local_address", LOOPBACK,
-		"local_port", PORT, "listener", "web", "method", "GET", "scheme", "http", "authority", "example\\.com:8080",
-		"host", "example\\.com", "port", "8080", "target", "/path\\?query", "path", "/path", "query", "query",
-		"version", "HTTP/1\\.1", "status", NONE, "route", NONE, "upstream", NONE, "server", NONE, "attempts", "0",
+		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK,
+		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", "method", "GET",
+		"scheme", "http", "authority", "example\\.com:8080", "host", "example\\.com", "port", "8080",
+		"target", "/path\\?query", "path", "/path", "query", "query", "version", "HTTP/1\\.1",
+		"status", NONE, "route", NONE, "upstream", NONE, "server", NONE, "attempts", "0",
 		"bytes_received", "0", "bytes_sent", "0", "elapsed", "[0-9]+\\.[0-9]{3}",
-		"time", "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", "request_id", "[0-9a-f]{32}",
-		"failure", NONE, NULL
+		"time", "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
+		"request_id", "[0-9a-f]{32}", "failure", NONE, NULL
 	};
 
 	assert_values(x, expected);
@@ -89,10 +91,11 @@ static void
 see_a_request_that_was_served(struct weir_exchange *x)
 {
 	static const char *const expected[] = {
-		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK, "local_address", LOOPBACK,
-		"local_port", PORT, "listener", "web", "method", "GET", "scheme", "http", "authority", "example\\.com:8080",
-		"host", "example\\.com", "port", "8080", "target", "/path\\?query", "path", "/path", "query", "query",
-		"version", "HTTP/1\\.1", "status", "200", "route", "all", "upstream", "api", "server", LOOPBACK ":" PORT,
+		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK,
+		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", "method", "GET",
+		"scheme", "http", "authority", "example\\.com:8080", "host", "example\\.com", "port", "8080",
+		"target", "/path\\?query", "path", "/path", "query", "query", "version", "HTTP/1\\.1",
+		"status", "200", "route", "all", "upstream", "api", "server", LOOPBACK ":" PORT,
 		"attempts", "1", "bytes_received", "0", "bytes_sent", "2", "elapsed", "[0-9]+\\.[0-9]{3}",
 		"time", "[0-9T:-]{19}Z", "request_id", "[0-9a-f]{32}", "failure", NONE, NULL
 	};
@@ -112,11 +115,13 @@ static void
 see_a_request_that_could_not_be_read(struct weir_exchange *x)
 {
 	static const char *const expected[] = {
-		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK, "local_address", LOOPBACK,
-		"local_port", PORT, "listener", "web", "method", "", "scheme", "http", "authority", "", "host", "", "port", "80",
-		"target", "", "path", "", "query", NONE, "version", "HTTP/1\\.[01]", "status", "400", "route", NONE,
-		"upstream", NONE, "server", NONE, "attempts", "0", "bytes_received", "0", "bytes_sent", "[1-9][0-9]*",
-		"elapsed", "[0-9]+\\.[0-9]{3}", "time", "[0-9T:-]{19}Z", "request_id", "[0-9a-f]{32}", "failure", ".+", NULL
+		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK,
+		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", "method", "",
+		"scheme", "http", "authority", "", "host", "", "port", "80", "target", "", "path", "",
+		"query", NONE, "version", "HTTP/1\\.[01]", "status", "400", "route", NONE, "upstream", NONE,
+		"server", NONE, "attempts", "0", "bytes_received", "0", "bytes_sent", "[1-9][0-9]*",
+		"elapsed", "[0-9]+\\.[0-9]{3}", "time", "[0-9T:-]{19}Z", "request_id", "[0-9a-f]{32}",
+		"failure", ".+", NULL
 	};
 
 	assert_values(x, expected);
@@ -182,7 +187,7 @@ the_request_id_is_one_throughout_a_request(void **state)
 	}
 }
 
-/* --- templates ------------------------------------------------------------------------------------------------------ */
+/* --- templates ------------------------------------------------------------------------------------------ */
 
 static const char *
 ask_us(struct weir_exchange *x, const void *settings, void *state)

@@ -12,7 +12,7 @@ refused(void)
 	return threads_count(&still, COUNT_FIELD_REFUSED);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------- */
 
 static void
 look_at_the_request(struct weir_exchange *x)
@@ -63,7 +63,8 @@ walk(struct weir_exchange *x)
 	assert_string_equal(weir_field_next_named(x, WEIR_REQUEST, "X-a", &at), "3");
 	assert_null(weir_field_next_named(x, WEIR_REQUEST, "X-a", &at));
 	at = 0;
-	assert_false(weir_field_next(x, WEIR_UPSTREAM_REQUEST, &at, &name, &value));	/* there is none yet */
+	/* there is none yet */
+	assert_false(weir_field_next(x, WEIR_UPSTREAM_REQUEST, &at, &name, &value));
 }
 
 static void
@@ -107,7 +108,7 @@ bytes_are_counted_both_ways(void **state)
 	UNTIL(probed == 1);
 }
 
-/* --- structs ----------------------------------------------------------------------------------------------------------- */
+/* --- structs -------------------------------------------------------------------------------------------- */
 
 static void
 use_the_structs(struct weir_exchange *x)
@@ -115,7 +116,8 @@ use_the_structs(struct weir_exchange *x)
 	struct scene_state *request = weir_request_state(x), *connection = weir_connection_state(x);
 	struct scene_state *thread = weir_thread_state(x);
 
-	assert_int_equal(request->seen, 5);	/* request, route, access, cache, peer: of this request alone */
+	/* request, route, access, cache, peer: of this request alone */
+	assert_int_equal(request->seen, 5);
 	assert_ptr_equal(weir_generation_state(x), &scene_generation_state);
 	assert_ptr_equal(connection, weir_connection_state(x));
 	connection->seen++;
@@ -139,9 +141,10 @@ each_module_has_its_structs_and_metrics(void **state)
 	assert_int_equal(threads_metric(&still, 7), 0);
 }
 
-/* --- fields ------------------------------------------------------------------------------------------------------------ */
+/* --- fields --------------------------------------------------------------------------------------------- */
 
-static const char *const ours[] = { "Connection", "content-length", "Transfer-Encoding", "Keep-Alive", "UPGRADE" };
+static const char *const ours[] = { "Connection", "content-length", "Transfer-Encoding", "Keep-Alive",
+	"UPGRADE" };
 
 static void
 meddle_with_framing(struct weir_exchange *x)
@@ -209,9 +212,10 @@ static void
 bad_names_and_values_fail_the_request(void **state)
 {
 	static const struct { const char *name, *value; } bad[] = {
-		{ "", "x" }, { "a b", "x" }, { "a:", "x" }, { "a\r\nb", "x" }, { "caf\xc3\xa9", "x" }, { "a\x7f", "x" },
-		{ "A", "a\r\nSet-Cookie: b" }, { "A", "a\nb" }, { "A", "a\rb" }, { "A", "\x01" }, { "A", "a\x7f" },
-		{ "A", "a\r\n" },
+		{ "", "x" }, { "a b", "x" }, { "a:", "x" }, { "a\r\nb", "x" }, { "caf\xc3\xa9", "x" },
+		{ "a\x7f", "x" },
+		{ "A", "a\r\nSet-Cookie: b" }, { "A", "a\nb" }, { "A", "a\rb" }, { "A", "\x01" },
+		{ "A", "a\x7f" }, { "A", "a\r\n" },
 	};
 
 	(void)state;
@@ -227,7 +231,8 @@ bad_names_and_values_fail_the_request(void **state)
 static void
 see_the_cause(struct weir_exchange *x)
 {
-	assert_non_null(strstr(weir_failure(x), "module scene set a bad field value: it has control characters"));
+	assert_non_null(strstr(weir_failure(x),
+		"module scene set a bad field value: it has control characters"));
 }
 
 static void
@@ -281,7 +286,7 @@ a_message_that_is_not_there_cannot_be_edited(void **state)
 	assert_int_equal(refused(), 2);
 }
 
-/* --- Host -------------------------------------------------------------------------------------------------------------- */
+/* --- Host ----------------------------------------------------------------------------------------------- */
 
 static void
 change_host(struct weir_exchange *x)
@@ -337,7 +342,8 @@ set_bad_host(struct weir_exchange *x)
 static void
 a_bad_host_fails_the_request(void **state)
 {
-	static const char *const bad[] = { "a b", "a/b", "user@host", "a:b", "a:99999", "[::1", "a,b", "a\r\nX: y" };
+	static const char *const bad[] = { "a b", "a/b", "user@host", "a:b", "a:99999", "[::1", "a,b",
+		"a\r\nX: y" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -350,7 +356,7 @@ a_bad_host_fails_the_request(void **state)
 	}
 }
 
-/* --- rewriting ---------------------------------------------------------------------------------------------------------- */
+/* --- rewriting ------------------------------------------------------------------------------------------ */
 
 static void
 rewrite(struct weir_exchange *x)
@@ -366,7 +372,8 @@ static void
 a_request_may_be_rewritten_before_a_peer_is_chosen(void **state)
 {
 	const struct { enum weir_phase phase; unsigned times; } phases[] = {
-		{ WEIR_PHASE_REQUEST, 1 }, { WEIR_PHASE_ROUTE, 1 }, { WEIR_PHASE_ACCESS, 2 }, { WEIR_PHASE_CACHE, 2 },
+		{ WEIR_PHASE_REQUEST, 1 }, { WEIR_PHASE_ROUTE, 1 }, { WEIR_PHASE_ACCESS, 2 },
+		{ WEIR_PHASE_CACHE, 2 },
 	};
 
 	(void)state;
@@ -453,7 +460,8 @@ set_bad_query(struct weir_exchange *x)
 static void
 bad_targets_fail_the_request(void **state)
 {
-	static const char *const paths[] = { "", "relative", "/a b", "/a?b", "/a#b", "/a\r\nb", "/%zz", "/%00", "/../../etc", "/\xc3\xa9" };
+	static const char *const paths[] = { "", "relative", "/a b", "/a?b", "/a#b", "/a\r\nb", "/%zz",
+		"/%00", "/../../etc", "/\xc3\xa9" };
 	static const char *const queries[] = { "a b", "a#b", "a\r\nHost: b", "\x7f" };
 
 	(void)state;
@@ -468,7 +476,7 @@ bad_targets_fail_the_request(void **state)
 	}
 }
 
-/* --- responses ----------------------------------------------------------------------------------------------------------- */
+/* --- responses ------------------------------------------------------------------------------------------ */
 
 static int status_to_set;
 
@@ -537,7 +545,7 @@ a_body_that_will_change_has_no_length(void **state)
 	assert_non_null(strstr(answer, "\r\n\r\n2\r\nhi\r\n0\r\n\r\n"));
 }
 
-/* --- around it ----------------------------------------------------------------------------------------------------------- */
+/* --- around it ------------------------------------------------------------------------------------------ */
 
 static void
 set_who_it_is(struct weir_exchange *x)
@@ -575,7 +583,7 @@ a_scheme_is_one_of_two(void **state)
 	assert_int_equal(ask_with(WEIR_PHASE_REQUEST, set_bad_scheme), 500);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------------------- */
 
 static void (*hungry)(struct weir_exchange *);
 
@@ -643,8 +651,9 @@ add_field(struct weir_exchange *x)
 static void
 without_memory_the_answer_is_503(void **state)
 {
-	static void (*const all[])(struct weir_exchange *) = { allocate, copy, print, set_path, set_query, set_authority,
-		set_field, add_field };
+	static void (*const all[])(struct weir_exchange *) = {
+		allocate, copy, print, set_path, set_query, set_authority, set_field, add_field,
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for waits: a token works once, whoever is first: one of many threads, the deadline, or the client's going.
+ * Scenes for waits: a token works once, whoever is first: one of many threads, the deadline, or the client's
+ * going.
  *
- * The threads stand still (still_threads.h). An exchange is here its thread and its wait; what the core would do with a verdict
- * is wrapped, and written down. Run under ThreadSanitizer too.
+ * The threads stand still (still_threads.h). An exchange is here its thread and its wait; what the core
+ * would do with a verdict is wrapped, and written down. Run under ThreadSanitizer too.
  */
 #include "server/exchange.h"
 #include "server/wait.h"
@@ -159,7 +160,8 @@ a_token_that_never_was_does_nothing(void **state)
 static void
 one_wait_at_a_time(void **state)
 {
-	struct weir_token first = wait_for(60000), second = weir_wait(x, 60000, WEIR_DONE, cancel, &cancelled);
+	struct weir_token first = wait_for(60000);
+	struct weir_token second = weir_wait(x, 60000, WEIR_DONE, cancel, &cancelled);
 
 	(void)state;
 	assert_int_equal(second.generation, 0);
@@ -230,8 +232,8 @@ a_cancelled_wait_cannot_be_resumed(void **state)
 	assert_int_equal(cancelled, 1);
 }
 
-/* The client goes while a resume is on its way: the resume finds nobody, the slot is free again, and cancel is not called,
- * for the token was used. */
+/* The client goes while a resume is on its way: the resume finds nobody, the slot is free again, and cancel
+ * is not called, for the token was used. */
 static void
 a_resume_on_its_way_finds_nobody(void **state)
 {
@@ -325,7 +327,7 @@ without_memory_there_is_no_token(void **state)
 	assert_int_equal(cancelled, BLOCK + 1);
 }
 
-/* --- many threads ------------------------------------------------------------------------------------------------ */
+/* --- many threads --------------------------------------------------------------------------------------- */
 
 static struct {
 	pthread_barrier_t start;
@@ -386,7 +388,8 @@ one_of_many_racing_threads_wins(void **state)
 	assert_int_equal(cancelled, 0);
 }
 
-/* The owner gives up while the others resume: either cancel is called, or one of them has won, never both or neither. */
+/* The owner gives up while the others resume: either cancel is called, or one of them has won, never both or
+ * neither. */
 static void
 a_cancel_races_with_them(void **state)
 {
