@@ -120,9 +120,8 @@ def test_nothing_of_a_body_goes_ahead_of_its_head_on_a_new_connection(phase):
         assert len(origin.connections) == 2 and origin.connections[1].received == b""
         weir.ctl("waiter", "resume")
         assert wire.body_of(client) == (200, b"ok")
-        scene.until(lambda: evil in origin.connections[1].received, "the body is at the origin")
         assert origin.connections[1].received.startswith(b"PUT / ")
-    os.rmdir(place.folder) if not os.listdir(place.folder) else None
+    shutil.rmtree(place.folder)
 
 
 def farewell(connection):

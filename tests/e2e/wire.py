@@ -148,6 +148,7 @@ def connect(weir, receive=None):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
     sock.settimeout(PATIENCE)
     sock.connect(("127.0.0.1", weir.port()))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)     # what a scene says goes when it says it
     return Connection(sock)
 
 
