@@ -35,7 +35,7 @@ AM_TESTS_ENVIRONMENT = \
 	$(install_environment) \
 	ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1; export ASAN_OPTIONS; \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1; export UBSAN_OPTIONS; \
-	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1; export TSAN_OPTIONS;
+	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions='$(abs_top_srcdir)/tests/tsan.supp'; export TSAN_OPTIONS;
 
 # Where make install puts things, for the scene that installs into a folder; the modules as they are found there.
 install_environment = \
@@ -45,7 +45,7 @@ install_environment = \
 	export INSTALLED_MODULES;
 
 TESTS += tests/tree tests/exports tests/third-party/check
-EXTRA_DIST += tests/lint.h tests/tree tests/exports tests/pytest-tap tests/vtc tests/third-party/check
+EXTRA_DIST += tests/tsan.supp tests/lint.h tests/tree tests/exports tests/pytest-tap tests/vtc tests/third-party/check
 
 include tests/unit/local.mk
 include tests/e2e/local.mk
