@@ -164,14 +164,14 @@ answer_begin(struct weir_exchange *x)
 	first_memory(x, &content);
 	x->head_sent = true;
 	x->stage = STAGE_BODY;
-	if (!relay_resume_upload(x)) {
+	if (!upload_resume(x)) {
 		buffer_free(&content);
 		exchange_abort(x, "no memory to wait for the request's body");
 		return WEIR_PHASES;
 	}
 	if (x->download.ended && x->upload.ended)
 		origin_release(x);
-	switch (relay_send(x, WEIR_PHASE_RESPONSE_BODY, length, content, x->download.ended)) {
+	switch (filter_send(x, WEIR_PHASE_RESPONSE_BODY, length, content, x->download.ended)) {
 	case OUTLET_REFUSED:	/* nothing has gone out yet */
 		x->head_sent = false;
 		return exchange_fail(x, 500, x->failure);
@@ -180,6 +180,6 @@ answer_begin(struct weir_exchange *x)
 		exchange_abort(x, "the client is gone");
 		return WEIR_PHASES;
 	default:
-		return relay_download(x);
+		return download_relay(x);
 	}
 }

@@ -99,7 +99,7 @@ routed(struct weir_exchange *x)
 		return exchange_fail(x, 413, "the request's body is larger than body_size");
 	}
 	if (s->total_timeout > 0)
-		relay_watch_total(x);
+		rate_watch_total(x);
 	return WEIR_PHASE_ACCESS;
 }
 

@@ -3,7 +3,7 @@
  * exchange: one request and its response, from the head's first byte to the log.
  *
  * The exchange runs the phases (exchange.c) and stands between two connections: its client's, and the one to an origin
- * that it may get (origin.c). Bodies flow through it both ways (relay.c); the response to the client is begun in answer.c.
+ * that it may get (origin.c). Bodies flow through it both ways (upload.c, download.c); the response to the client is begun in answer.c.
  * It owns an arena, in which all that belongs to the request dies with it, the connection to the origin while it uses that, and
  * what is queued for the client. It holds a generation. It belongs to the client's thread, like all it touches.
  *
@@ -209,27 +209,34 @@ void exchange_upstream_readable(struct weir_exchange *);
 void exchange_upstream_writable(struct weir_exchange *);
 void exchange_upstream_deadline(struct weir_exchange *);
 
-/* --- bodies (relay.c) ------------------------------------------------------------------------------------------------------ */
+/* --- bodies (filter.c, upload.c, download.c, rate.c; events: relay.c) ----------------------------------------------- */
 
 /* As far as possible: client to origin; origin or memory to client; client to nowhere. */
-enum weir_phase relay_upload(struct weir_exchange *);
-enum weir_phase relay_download(struct weir_exchange *);
-enum weir_phase relay_drain(struct weir_exchange *);
+enum weir_phase upload_relay(struct weir_exchange *);
+enum weir_phase download_relay(struct weir_exchange *);
+enum weir_phase upload_drain(struct weir_exchange *);
 
 /* While hooks waited nobody moved the upload: have its events again. */
-bool relay_resume_upload(struct weir_exchange *);
+bool upload_resume(struct weir_exchange *);
 
 
 /* Send a head (in t->scratch; length 0: none) and a chain of buffers, through hooks and framing; with `last`, the body's end. The buffers are
  * taken over. OUTLET_REFUSED when a hook failed, as x->failure says. */
-enum outlet_result relay_send(struct weir_exchange *, enum weir_phase, size_t length, struct buffer *content, bool last);
+enum outlet_result filter_send(struct weir_exchange *, enum weir_phase, size_t length, struct buffer *content, bool last);
+
+/* The client sends its body only once the origin has said 100 (RFC 9110, 10.1.1): it is the origin's turn. */
+static inline bool
+exchange_awaits_continue(const struct weir_exchange *x)
+{
+	return x->request.expect_continue && x->interims == 0 && x->upload.bytes == 0;
+}
 
 /* Take what has been received of the upload: *content is NULL where there is none. 0, or the status to answer (x->failure says why). */
-int relay_take_upload(struct weir_exchange *, struct buffer **content);
+int upload_take(struct weir_exchange *, struct buffer **content);
 
 /* From now on the client must keep to the route's minimum rate. */
-void relay_watch_rate(struct weir_exchange *);
-void relay_watch_total(struct weir_exchange *);	/* and to its total_timeout */
+void rate_watch(struct weir_exchange *);
+void rate_watch_total(struct weir_exchange *);	/* and to its total_timeout */
 
 /* After what happened to the client's outlet: wait for it to be writable, or no longer. */
 bool exchange_want_write(struct weir_exchange *, bool wanted);

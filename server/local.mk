@@ -33,8 +33,10 @@ libweircore_a_SOURCES = \
 	server/dial.h \
 	server/dns.c \
 	server/dns.h \
+	server/download.c \
 	server/exchange.c \
 	server/exchange.h \
+	server/filter.c \
 	server/generation.c \
 	server/generation.h \
 	server/generation_print.c \
@@ -95,6 +97,7 @@ libweircore_a_SOURCES = \
 	server/privilege.h \
 	server/process.c \
 	server/process.h \
+	server/rate.c \
 	server/relay.c \
 	server/reload.c \
 	server/reload.h \
@@ -128,6 +131,7 @@ libweircore_a_SOURCES = \
 	server/thread.c \
 	server/thread.h \
 	server/tunnel.c \
+	server/upload.c \
 	server/upstream.c \
 	server/upstream.h \
 	server/value.c \

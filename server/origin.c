@@ -270,14 +270,14 @@ origin_send(struct weir_exchange *x)
 	length = http1_write_request(x->thread->scratch, SCRATCH_SIZE, &x->sent, true);
 	if (length == 0 || !replay(x, &content))
 		return exchange_fail(x, length == 0 ? 502 : 503, "the request's head does not fit the memory for it");
-	status = content == NULL ? relay_take_upload(x, &content) : 0;
+	status = content == NULL ? upload_take(x, &content) : 0;
 	if (status != 0)
 		return exchange_fail(x, status, x->failure);
 	if (!upstream_want_read(x->upstream, true))	/* off, if it closed while a hook waited */
 		return exchange_fail(x, 503, "no memory to wait for the origin");
 	x->stage = STAGE_HEAD;
 	x->sent_any = true;
-	result = relay_send(x, WEIR_PHASE_REQUEST_BODY, length, content, x->upload.ended);
+	result = filter_send(x, WEIR_PHASE_REQUEST_BODY, length, content, x->upload.ended);
 	if (result == OUTLET_REFUSED)
 		return exchange_fail(x, 500, x->failure);
 	if (result == OUTLET_BROKEN)
@@ -286,8 +286,8 @@ origin_send(struct weir_exchange *x)
 		deadline_set(&x->upstream->deadline, &x->thread->wheel, x->peer.first_byte_timeout);
 		return WEIR_PHASES;
 	}
-	relay_watch_rate(x);
-	return relay_upload(x);
+	rate_watch(x);
+	return upload_relay(x);
 }
 
 /* --- the response's head -------------------------------------------------------------------------------------------------- */
@@ -441,7 +441,7 @@ exchange_upstream_readable(struct weir_exchange *x)
 		if (x->out.queued > 0)	/* the client is behind: its write event goes on */
 			upstream_want_read(x->upstream, false);
 		else
-			exchange_go(x, relay_download(x));
+			exchange_go(x, download_relay(x));
 		break;
 	case STAGE_TUNNEL:
 		exchange_go(x, tunnel_relay(x));
@@ -457,9 +457,9 @@ exchange_upstream_writable(struct weir_exchange *x)
 	if (x->stage == STAGE_TUNNEL)
 		exchange_go(x, tunnel_relay(x));
 	else if (x->stage == STAGE_PHASES)
-		upstream_want_write(x->upstream, false);	/* a hook waits: relay_resume_upload has it again */
+		upstream_want_write(x->upstream, false);	/* a hook waits: upload_resume has it again */
 	else
-		exchange_go(x, relay_upload(x));
+		exchange_go(x, upload_relay(x));
 }
 
 void

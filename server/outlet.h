@@ -22,7 +22,7 @@ enum outlet_result {
 	OUTLET_SENT,	/* the kernel has it all */
 	OUTLET_QUEUED,	/* some is kept: wait until the socket can be written, then outlet_flush */
 	OUTLET_BROKEN,	/* the other side is gone, or there is no memory to keep it */
-	OUTLET_REFUSED	/* (relay_send) a body hook failed: nothing of it was sent */
+	OUTLET_REFUSED	/* (filter_send) a body hook failed: nothing of it was sent */
 };
 
 void outlet_init(struct outlet *);
