@@ -200,7 +200,7 @@ def test_an_origin_that_takes_no_more_of_an_upload_is_504():
             time.sleep(0.01)
 
     done, stop = [], []
-    with wire.Origin(script) as origin, weir_with(origin, upstream="between_bytes_timeout = 300ms") as weir:
+    with wire.Origin(script) as origin, weir_with(origin, upstream="between_bytes_timeout = 1s") as weir:
         with wire.connect(weir) as client:
             client.sock.settimeout(0.2)
             client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\n")

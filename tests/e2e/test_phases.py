@@ -321,7 +321,7 @@ def test_log_runs_once_when_the_client_is_gone(origin):
         assert phases(weir, "gone") == BEGIN + ASK + ["log"]
         assert "failure=the client is gone" in end(weir, "gone")
         assert weir.metric("weir_client_gone_total") == 1
-        assert weir.metric("weir_requests_active") == 0
+        scene.until(lambda: weir.metric("weir_requests_active") == 0, "no request is under way")
         origin.mood = "good"
         assert ask(weir, "next").body == "a"
 

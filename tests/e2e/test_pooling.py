@@ -117,7 +117,8 @@ def test_nothing_of_a_body_goes_ahead_of_its_head_on_a_new_connection(phase):
         until_waiting(weir, 2)
         client.send(evil)
         turn(weir)
-        assert len(origin.connections) == 2 and origin.connections[1].received == b""
+        scene.until(lambda: len(origin.connections) == 2, "the new connection is there")
+        assert origin.connections[1].received == b""
         weir.ctl("waiter", "resume")
         assert wire.body_of(client) == (200, b"ok")
         assert origin.connections[1].received.startswith(b"PUT / ")

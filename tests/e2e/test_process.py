@@ -682,6 +682,7 @@ def test_health_and_metrics(weir):
     for _ in range(3):
         weir.get()
     assert weir.ask("GET", "/healthz")[1] == "ok\n"
+    until(lambda: "\nweir_responses_2xx_total 3\n" in weir.ask("GET", "/metrics")[1], "the answers are counted")
     response, text = weir.ask("GET", "/metrics")
     assert response.getheader("Content-Type").startswith("text/plain; version=0.0.4")
     values, kinds = {}, {}
