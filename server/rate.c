@@ -47,8 +47,8 @@ static bool
 rate_holds(struct weir_exchange *x)
 {
 	int64_t rate = x->route == NULL ? 1 : x->route->settings.body_rate, now = wheel_clock();
-	uint64_t bytes = x->upload.bytes + x->download.bytes - x->out.queued, moved = bytes - x->rate_mark;
-	int64_t time = now - x->rate_time;
+	uint64_t bytes = x->upload.bytes + x->download.bytes - x->out.queued;
+	int64_t moved = (int64_t)(bytes - x->rate_mark), time = now - x->rate_time;	/* below zero: only framing was queued */
 	bool uploading = x->stage != STAGE_PHASES && !x->upload.ended && !x->upload_broken && !exchange_awaits_continue(x)
 		&& (x->upstream == NULL || x->upstream->out.queued == 0);
 
