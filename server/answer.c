@@ -56,7 +56,7 @@ answer_interim(struct weir_exchange *x, struct response *interim)
 	if (!fields_strip_hop_by_hop(&interim->fields, false, &why))
 		return true;	/* it is only advice */
 	length = http1_write_response(t->scratch, SCRATCH_SIZE, interim, true, 1, NULL);
-	result = outlet_send(&x->out, t, x->client->fd, t->scratch, length, NULL);
+	result = outlet_send(&x->out, t, &x->client->wire, t->scratch, length, NULL);
 	return result == OUTLET_SENT || (result == OUTLET_QUEUED && exchange_want_write(x, true));
 }
 

@@ -11,6 +11,7 @@
 
 #include "slab.h"
 #include "thread.h"
+#include "wire.h"
 
 struct buffer *
 buffer_take(struct thread *t, size_t size)
@@ -84,7 +85,7 @@ why_nothing(ssize_t got)
 }
 
 int
-buffer_receive(struct thread *t, struct buffer **b, int fd)
+buffer_receive(struct thread *t, struct buffer **b, struct wire *wire)
 {
 	struct buffer *into = *b;
 	ssize_t got;
@@ -99,7 +100,7 @@ buffer_receive(struct thread *t, struct buffer **b, int fd)
 		counter_add(&t->counters, COUNT_MEMORY_REFUSED, 1);
 		return BUFFER_NO_MEMORY;
 	}
-	got = recv(fd, into->to, buffer_space(into), 0);
+	got = recv(wire->fd, into->to, buffer_space(into), 0);
 	if (got <= 0) {
 		int why = why_nothing(got);
 

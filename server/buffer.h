@@ -15,6 +15,7 @@
 
 struct slab;
 struct thread;
+struct wire;
 
 enum {
 	BUFFER_FRONT = 24,	/* for a chunk header: 16 digits and CRLF */
@@ -44,7 +45,7 @@ void buffer_settle(struct thread *, struct buffer **);
 
 /* One recv behind what is in *b (NULL: into a new one). > 0: bytes; else *b is as it was and it says why. */
 enum { BUFFER_NOTHING = 0, BUFFER_END = -1, BUFFER_RESET = -2, BUFFER_NO_MEMORY = -3 };
-int buffer_receive(struct thread *, struct buffer **b, int fd);
+int buffer_receive(struct thread *, struct buffer **b, struct wire *);
 
 static inline size_t
 buffer_length(const struct buffer *b)

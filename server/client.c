@@ -62,7 +62,7 @@ destroy(struct weir_connection *c)
 	unlink_client(c);
 	client_want(c, false);
 	deadline_remove(&c->deadline);
-	close(c->fd);
+	wire_close(&c->wire);
 	buffer_free(&c->in);
 	for (unsigned i = 0; i < c->state_count; i++)
 		free(c->states[i]);
@@ -88,7 +88,7 @@ client_new(struct listener *l, int fd, const struct sockaddr *address)
 	}
 	c->thread = t;
 	c->listener = l;
-	c->fd = fd;
+	c->wire.fd = fd;
 	memcpy(&c->address, address, address->sa_family == AF_INET6 ? sizeof(c->address.in6)
 		: address->sa_family == AF_INET ? sizeof(c->address.in) : sizeof(c->address.any));
 	deadline_init(&c->deadline, deadline_passed);
@@ -145,9 +145,7 @@ client_state(struct weir_connection *c, const struct module *m)
 static void
 reset(struct weir_connection *c)
 {
-	struct linger at_once = { 1, 0 };
-
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	wire_cut(&c->wire);
 	destroy(c);
 }
 
@@ -155,7 +153,7 @@ static void
 linger(struct weir_connection *c)
 {
 	buffer_free(&c->in);
-	if (c->eof || c->gone || shutdown(c->fd, SHUT_WR) != 0 || !client_want(c, true)) {
+	if (c->eof || c->gone || !wire_end(&c->wire) || !client_want(c, true)) {
 		destroy(c);
 		return;
 	}
@@ -170,7 +168,7 @@ has_unread(const struct weir_connection *c)
 {
 	int waiting = 0;
 
-	return c->in != NULL || (!c->reading && !c->eof) || (ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0);
+	return c->in != NULL || (!c->reading && !c->eof) || (ioctl(c->wire.fd, FIONREAD, &waiting) == 0 && waiting > 0);
 }
 
 /* Throw away what comes, until the client has closed too, or the bound. */
@@ -178,7 +176,7 @@ static void
 linger_read(struct weir_connection *c)
 {
 	struct buffer *b = NULL;
-	int got = buffer_receive(c->thread, &b, c->fd);
+	int got = buffer_receive(c->thread, &b, &c->wire);
 
 	buffer_free(&b);
 	if (got > 0)
@@ -287,6 +285,7 @@ readable(evutil_socket_t fd, short what, void *argument)
 	struct weir_connection *c = argument;
 	int got;
 
+	(void)fd;
 	(void)what;
 	if (c->lingering) {
 		linger_read(c);
@@ -296,7 +295,7 @@ readable(evutil_socket_t fd, short what, void *argument)
 		exchange_client_readable(c->exchange);
 		return;
 	}
-	got = buffer_receive(c->thread, &c->in, fd);
+	got = buffer_receive(c->thread, &c->in, &c->wire);
 	if (got > 0)
 		run(c);
 	else if (got == BUFFER_NO_MEMORY)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "wheel.h"
+#include "wire.h"
 
 struct buffer;
 struct hook;
@@ -40,7 +41,7 @@ struct weir_connection {
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
 	} address;
-	int fd;
+	struct wire wire;
 	uint32_t requests;
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
 	uint16_t state_count;

@@ -110,7 +110,7 @@ dial_writable(struct dial *d, struct upstream *u)
 	struct weir_exchange *x = d->x;
 
 	d->error = 0;
-	getsockopt(u->fd, SOL_SOCKET, SO_ERROR, &d->error, &length);
+	getsockopt(u->wire.fd, SOL_SOCKET, SO_ERROR, &d->error, &length);
 	if (d->error == 0) {
 		upstream_want_write(u, false);
 		adopt_winner(d, u);
@@ -185,7 +185,7 @@ attempt(struct dial *d, unsigned index, bool *connected)
 			close(fd);
 		return NULL;
 	}
-	u = upstream_adopt(d->x->thread, d->pool, fd);
+	u = upstream_adopt(d->x->thread, d->pool, (struct wire){ fd });
 	if (u == NULL || !upstream_want_read(u, *connected) || !upstream_want_write(u, !*connected)) {
 		upstream_close(&u);
 		d->error = ENOMEM;

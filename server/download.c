@@ -97,7 +97,7 @@ next_content(struct weir_exchange *x, struct buffer **content, bool *more, const
 		return *content != NULL ? 1 : -1;
 	}
 	if (u->in == NULL) {
-		int got = *more ? buffer_receive(x->thread, &u->in, u->fd) : BUFFER_NOTHING;
+		int got = *more ? buffer_receive(x->thread, &u->in, &u->wire) : BUFFER_NOTHING;
 
 		if (got == BUFFER_NOTHING)
 			return 0;
@@ -127,7 +127,7 @@ download_relay(struct weir_exchange *x)
 		int got;
 
 		if (x->out.queued > 0)
-			result = outlet_flush(&x->out, x->client->fd);
+			result = outlet_flush(&x->out, &x->client->wire);
 		if (result == OUTLET_SENT && x->download.ended)
 			return download_ended(x);
 		if (result == OUTLET_SENT) {

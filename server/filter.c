@@ -112,7 +112,7 @@ filter_send(struct weir_exchange *x, enum weir_phase phase, size_t length, struc
 	struct body *b = up ? &x->upload : &x->download;
 	struct outlet *o = up ? &x->upstream->out : &x->out;
 	const struct fields *trailers = up ? &x->request.trailers : &x->response.trailers;
-	int fd = up ? x->upstream->fd : x->client->fd;
+	struct wire *wire = up ? &x->upstream->wire : &x->client->wire;
 	enum outlet_result result;
 
 	if (b->hooked && (content != NULL || last) && !run_hooks(x, phase, b, &content, last)) {
@@ -123,7 +123,7 @@ filter_send(struct weir_exchange *x, enum weir_phase phase, size_t length, struc
 		struct buffer *next = content == NULL ? NULL : content->next;
 
 		whole = body_frame(b, content, last && next == NULL, trailers);
-		result = outlet_send(o, x->thread, fd, x->thread->scratch, length, content == NULL ? NULL : &content);
+		result = outlet_send(o, x->thread, wire, x->thread->scratch, length, content == NULL ? NULL : &content);
 		content = next;
 		length = 0;
 	} while (content != NULL && result != OUTLET_BROKEN);
@@ -131,5 +131,5 @@ filter_send(struct weir_exchange *x, enum weir_phase phase, size_t length, struc
 	if (result == OUTLET_BROKEN || !last || whole)
 		return result;
 	length = http1_write_last_chunk(x->thread->scratch, SCRATCH_SIZE, trailers);
-	return outlet_send(o, x->thread, fd, x->thread->scratch, length, NULL);
+	return outlet_send(o, x->thread, wire, x->thread->scratch, length, NULL);
 }

@@ -141,7 +141,9 @@ libweircore_a_SOURCES = \
 	server/wait.c \
 	server/wait.h \
 	server/wheel.c \
-	server/wheel.h
+	server/wheel.h \
+	server/wire.c \
+	server/wire.h
 
 CORE_LIBS = $(EVENT_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(LTDL_LIBS)
 

@@ -414,7 +414,7 @@ read_heads(struct weir_exchange *x)
 static enum weir_phase
 receive_head(struct weir_exchange *x)
 {
-	int got = buffer_receive(x->thread, &x->upstream->in, x->upstream->fd);
+	int got = buffer_receive(x->thread, &x->upstream->in, &x->upstream->wire);
 
 	if (got > 0)
 		return read_heads(x);

@@ -11,6 +11,7 @@
 
 #include "buffer.h"
 #include "thread.h"
+#include "wire.h"
 
 enum { SMALL_BODY = 8 * 1024, VECTORS = 16 };
 
@@ -95,7 +96,7 @@ keep(struct outlet *o, struct thread *t, const char *head, size_t length, struct
 }
 
 enum outlet_result
-outlet_send(struct outlet *o, struct thread *t, int fd, const char *head, size_t length, struct buffer **body)
+outlet_send(struct outlet *o, struct thread *t, struct wire *wire, const char *head, size_t length, struct buffer **body)
 {
 	size_t rest = body == NULL ? 0 : buffer_length(*body);
 	struct iovec vector[2];
@@ -114,7 +115,7 @@ outlet_send(struct outlet *o, struct thread *t, int fd, const char *head, size_t
 		vector[count++] = (struct iovec){ (void *)head, length };
 	if (rest > 0)
 		vector[count++] = (struct iovec){ (*body)->from, rest };
-	sent = count == 0 ? 0 : send_vector(fd, vector, count);
+	sent = count == 0 ? 0 : send_vector(wire->fd, vector, count);
 	if (sent == (ssize_t)(length + rest) || sent < 0) {
 		if (body != NULL)
 			buffer_free(body);
@@ -146,7 +147,7 @@ consume(struct outlet *o, size_t sent)
 }
 
 enum outlet_result
-outlet_flush(struct outlet *o, int fd)
+outlet_flush(struct outlet *o, struct wire *wire)
 {
 	while (o->first != NULL) {
 		struct iovec vector[VECTORS];
@@ -157,7 +158,7 @@ outlet_flush(struct outlet *o, int fd)
 			vector[count++] = (struct iovec){ b->from, buffer_length(b) };
 			length += buffer_length(b);
 		}
-		sent = send_vector(fd, vector, count);
+		sent = send_vector(wire->fd, vector, count);
 		if (sent < 0)
 			return OUTLET_BROKEN;
 		consume(o, (size_t)sent);

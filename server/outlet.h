@@ -12,6 +12,7 @@
 
 struct buffer;
 struct thread;
+struct wire;
 
 struct outlet {
 	struct buffer *first, **last;
@@ -30,9 +31,9 @@ void outlet_free(struct outlet *);
 
 /* Send a head and then a buffer. The head lies in t->scratch (so that a small body can be put behind it) or elsewhere;
  * length 0: none. The buffer is taken over in every case and *body becomes NULL; body may be NULL. */
-enum outlet_result outlet_send(struct outlet *, struct thread *, int fd, const char *head, size_t length, struct buffer **body);
+enum outlet_result outlet_send(struct outlet *, struct thread *, struct wire *, const char *head, size_t length, struct buffer **body);
 
 /* Send what is queued. */
-enum outlet_result outlet_flush(struct outlet *, int fd);
+enum outlet_result outlet_flush(struct outlet *, struct wire *);
 
 #endif

@@ -55,7 +55,7 @@ struct pools {
 struct shelved {
 	struct shelved *next;
 	struct key *key;
-	int fd;
+	struct wire wire;
 	uint32_t requests;
 	int64_t expires;
 };
@@ -182,7 +182,7 @@ key_drop(struct key *key)
 static void
 discard(struct shelved *s)
 {
-	close(s->fd);
+	wire_close(&s->wire);
 	key_drop(s->key);
 	free(s);
 }
@@ -252,8 +252,8 @@ shelve(struct upstream *u)
 	s->key = key_share(u->pool->key);
 	s->requests = u->requests;
 	s->expires = u->deadline.at;
-	s->fd = u->fd;
-	u->fd = -1;
+	s->wire = u->wire;
+	u->wire.fd = -1;
 	upstream_close(&u);
 	pthread_mutex_lock(&shelf.lock);
 	if (shelf.count < SHELF_MAX) {
@@ -303,11 +303,11 @@ take_shelved(struct pool *pool)
 
 	while (t->all->count > 1 && (s = unshelve(pool->key)) != NULL) {
 		bool fresh = s->expires > wheel_clock();
-		struct upstream *u = fresh ? upstream_adopt(t, pool, s->fd) : NULL;
+		struct upstream *u = fresh ? upstream_adopt(t, pool, s->wire) : NULL;
 		uint32_t requests = s->requests;
 
 		if (!fresh)
-			close(s->fd);
+			wire_close(&s->wire);
 		key_drop(s->key);
 		free(s);
 		if (u == NULL)

@@ -2,9 +2,7 @@
 /*
  * relay: what the client's connection reports during an exchange, and who goes on from there.
  */
-#include <errno.h>
-#include <sys/socket.h>
-
+#include "buffer.h"
 #include "exchange.h"
 
 static void
@@ -19,7 +17,7 @@ client_writable(evutil_socket_t fd, short what, void *argument)
 	else if (x->stage == STAGE_BODY)
 		exchange_go(x, download_relay(x));
 	else
-		switch (outlet_flush(&x->out, x->client->fd)) {	/* an interim response */
+		switch (outlet_flush(&x->out, &x->client->wire)) {	/* an interim response */
 		case OUTLET_SENT:
 			exchange_want_write(x, false);
 			break;
@@ -37,7 +35,7 @@ exchange_want_write(struct weir_exchange *x, bool wanted)
 	if (x->writing == wanted)
 		return true;
 	if (!x->write_ready) {
-		event_assign(&x->write, x->thread->base, x->client->fd, EV_WRITE | EV_PERSIST, client_writable, x);
+		event_assign(&x->write, x->thread->base, x->client->wire.fd, EV_WRITE | EV_PERSIST, client_writable, x);
 		x->write_ready = true;
 	}
 	if (wanted && event_add(&x->write, NULL) != 0)
@@ -52,18 +50,17 @@ exchange_want_write(struct weir_exchange *x, bool wanted)
 static void
 unwanted(struct weir_exchange *x)
 {
-	char byte;
-	ssize_t got = recv(x->client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	int got = wire_peek(&x->client->wire);
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	if (got == BUFFER_NOTHING)
 		return;
-	if (got < 0) {
+	if (got == BUFFER_RESET) {
 		counter_add(&x->thread->counters, COUNT_CLIENT_GONE, 1);
 		exchange_abort(x, "the client is gone");
 		return;
 	}
 	client_want(x->client, false);
-	if (got == 0 && x->upload.ended)
+	if (got == BUFFER_END && x->upload.ended)
 		x->client->eof = true;
 }
 

@@ -5,9 +5,6 @@
  * Each side's end is passed on once all that came before it has been; the tunnel is over when both have ended, or when neither has
  * moved anything for the route's tunnel_timeout. Neither connection is ever used again.
  */
-#include <errno.h>
-#include <sys/socket.h>
-
 #include "buffer.h"
 #include "exchange.h"
 #include "listener.h"
@@ -18,7 +15,7 @@ enum side { SIDE_MOVED, SIDE_RESTS, SIDE_BLOCKED, SIDE_BROKEN };
 
 /* Move bytes one way: from a socket (through *in) to an outlet. Its end is passed on once (*passed). */
 static enum side
-move(struct thread *t, int from, bool *eof, struct buffer **in, struct outlet *out, int to, bool *passed, uint64_t *bytes)
+move(struct thread *t, struct wire *from, bool *eof, struct buffer **in, struct outlet *out, struct wire *to, bool *passed, uint64_t *bytes)
 {
 	enum outlet_result result = out->queued > 0 ? outlet_flush(out, to) : OUTLET_SENT;
 
@@ -33,7 +30,7 @@ move(struct thread *t, int from, bool *eof, struct buffer **in, struct outlet *o
 			*eof = got == BUFFER_END;
 		}
 		if (*in == NULL && *eof && !*passed) {
-			shutdown(to, SHUT_WR);
+			wire_end(to);
 			*passed = true;
 		}
 		if (*in == NULL)
@@ -49,8 +46,8 @@ tunnel_relay(struct weir_exchange *x)
 {
 	struct weir_connection *c = x->client;
 	struct upstream *u = x->upstream;
-	enum side up = move(x->thread, c->fd, &c->eof, &c->in, &u->out, u->fd, &x->up_closed, &x->upload.bytes);
-	enum side down = move(x->thread, u->fd, &u->eof, &u->in, &x->out, c->fd, &x->down_closed, &x->download.bytes);
+	enum side up = move(x->thread, &c->wire, &c->eof, &c->in, &u->out, &u->wire, &x->up_closed, &x->upload.bytes);
+	enum side down = move(x->thread, &u->wire, &u->eof, &u->in, &x->out, &c->wire, &x->down_closed, &x->download.bytes);
 
 	if (up == SIDE_BROKEN || down == SIDE_BROKEN) {
 		exchange_abort(x, "one side of the tunnel broke");
@@ -75,7 +72,7 @@ tunnel_begin(struct weir_exchange *x)
 
 	x->keep = false;
 	x->head_sent = true;
-	if (length == 0 || outlet_send(&x->out, t, x->client->fd, t->scratch, length, NULL) == OUTLET_BROKEN) {
+	if (length == 0 || outlet_send(&x->out, t, &x->client->wire, t->scratch, length, NULL) == OUTLET_BROKEN) {
 		exchange_abort(x, "the client is gone");
 		return WEIR_PHASES;
 	}

@@ -152,14 +152,14 @@ upload_relay(struct weir_exchange *x)
 		int got, status;
 
 		if (u->out.queued > 0) {
-			result = outlet_flush(&u->out, u->fd);
+			result = outlet_flush(&u->out, &u->wire);
 			if (result != OUTLET_SENT)
 				return result == OUTLET_QUEUED ? upload_waits(x) : upload_broken(x);
 		}
 		if (x->upload.ended || (c->in == NULL && (!more || round >= ROUNDS)))
 			return upload_rests(x);
 		if (c->in == NULL) {
-			got = buffer_receive(x->thread, &c->in, c->fd);
+			got = buffer_receive(x->thread, &c->in, &c->wire);
 			if (got == BUFFER_NOTHING)
 				return upload_rests(x);
 			if (got < 0)
@@ -187,7 +187,7 @@ upload_drain(struct weir_exchange *x)
 
 	for (int round = 0; round < ROUNDS && !x->upload.ended; round++) {
 		struct buffer *content;
-		int got = c->in != NULL ? 1 : buffer_receive(x->thread, &c->in, c->fd);
+		int got = c->in != NULL ? 1 : buffer_receive(x->thread, &c->in, &c->wire);
 
 		if (got == BUFFER_NOTHING)
 			break;

@@ -7,10 +7,7 @@
 #include "upstream.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "buffer.h"
 #include "dial.h"
@@ -64,21 +61,21 @@ deadline_passed(struct deadline *d)
 }
 
 struct upstream *
-upstream_adopt(struct thread *t, struct pool *pool, int fd)
+upstream_adopt(struct thread *t, struct pool *pool, struct wire wire)
 {
 	struct upstream *u = calloc(1, sizeof(*u));
 
 	if (u == NULL) {
-		close(fd);
+		wire_close(&wire);
 		return NULL;
 	}
 	u->thread = t;
 	u->pool = pool;
-	u->fd = fd;
+	u->wire = wire;
 	outlet_init(&u->out);
 	deadline_init(&u->deadline, deadline_passed);
-	event_assign(&u->read, t->base, fd, EV_READ | EV_PERSIST, readable, u);
-	event_assign(&u->write, t->base, fd, EV_WRITE | EV_PERSIST, writable, u);
+	event_assign(&u->read, t->base, wire.fd, EV_READ | EV_PERSIST, readable, u);
+	event_assign(&u->write, t->base, wire.fd, EV_WRITE | EV_PERSIST, writable, u);
 	return u;
 }
 
@@ -94,8 +91,7 @@ upstream_close(struct upstream **up)
 	deadline_remove(&u->deadline);
 	outlet_free(&u->out);
 	buffer_free(&u->in);
-	if (u->fd >= 0)
-		close(u->fd);
+	wire_close(&u->wire);
 	free(u);
 	*up = NULL;
 }
@@ -128,9 +124,7 @@ upstream_want_write(struct upstream *u, bool wanted)
 bool
 upstream_is_alive(const struct upstream *u)
 {
-	char byte;
-
-	return recv(u->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+	return wire_peek(&u->wire) == BUFFER_NOTHING;
 }
 
 enum upstream_result

@@ -16,6 +16,7 @@
 
 #include "outlet.h"
 #include "wheel.h"
+#include "wire.h"
 
 struct buffer;
 struct dial;
@@ -33,7 +34,7 @@ struct upstream {
 	struct dial *dial;			/* while connecting */
 	struct outlet out;
 	struct buffer *in;			/* received and not consumed */
-	int fd;
+	struct wire wire;
 	uint32_t requests;			/* that it has served, the running one included */
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
 	bool reading, writing;			/* its events are added */
@@ -48,8 +49,8 @@ enum upstream_result { UPSTREAM_READY, UPSTREAM_PENDING, UPSTREAM_FAILED };
  */
 enum upstream_result upstream_obtain(struct weir_exchange *, bool pooled);
 
-/* Adopt a connected socket. NULL without memory (the socket is closed). */
-struct upstream *upstream_adopt(struct thread *, struct pool *, int fd);
+/* Adopt a connected socket, or one that connects. NULL without memory (the socket is closed). */
+struct upstream *upstream_adopt(struct thread *, struct pool *, struct wire);
 
 /* Close and free; *u becomes NULL. */
 void upstream_close(struct upstream **);

@@ -5,6 +5,7 @@
  * Linked with -Wl,--wrap=recv, for the errors that a socket on loopback does not give at will.
  */
 #include "bare_thread.h"
+#include "server/wire.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -126,16 +127,18 @@ what_comes_is_put_behind_what_is_there(void **state)
 {
 	struct buffer *b = NULL;
 	int fds[2];
+	struct wire wire;
 
 	(void)state;
 	open_pair(fds);
+	wire.fd = fds[0];
 	assert_int_equal(write(fds[1], "one ", 4), 4);
-	assert_int_equal(buffer_receive(&bare, &b, fds[0]), 4);
+	assert_int_equal(buffer_receive(&bare, &b, &wire), 4);
 	assert_ptr_equal(b->slab, &bare.bodies);
 	buffer_settle(&bare, &b);
 	b->from += 1;				/* somebody has read it */
 	assert_int_equal(write(fds[1], "two", 3), 3);
-	assert_int_equal(buffer_receive(&bare, &b, fds[0]), 3);
+	assert_int_equal(buffer_receive(&bare, &b, &wire), 3);
 	assert_ptr_equal(b->slab, &bare.bodies);
 	assert_holds(b, "ne two", 6);
 	assert_int_equal(bare.heads.out + bare.bodies.out, 1);
@@ -152,18 +155,20 @@ nothing_received_changes_nothing(void **state)
 	};
 	struct buffer *none = NULL, *some = buffer_with("some", 4), *before = some;
 	int fds[2];
+	struct wire wire;
 
 	(void)state;
 	open_pair(fds);
+	wire.fd = fds[0];
 	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
 		recv_fails = errors[i].error;
-		assert_int_equal(buffer_receive(&bare, &none, fds[0]), errors[i].result);
-		assert_int_equal(buffer_receive(&bare, &some, fds[0]), errors[i].result);
+		assert_int_equal(buffer_receive(&bare, &none, &wire), errors[i].result);
+		assert_int_equal(buffer_receive(&bare, &some, &wire), errors[i].result);
 		recv_fails = 0;
 	}
 	shutdown(fds[1], SHUT_WR);
-	assert_int_equal(buffer_receive(&bare, &none, fds[0]), BUFFER_END);
-	assert_int_equal(buffer_receive(&bare, &some, fds[0]), BUFFER_END);
+	assert_int_equal(buffer_receive(&bare, &none, &wire), BUFFER_END);
+	assert_int_equal(buffer_receive(&bare, &some, &wire), BUFFER_END);
 	assert_null(none);
 	assert_ptr_equal(some, before);
 	assert_holds(some, "some", 4);
@@ -177,14 +182,16 @@ without_memory_nothing_is_read(void **state)
 {
 	struct buffer *none = NULL, *some = buffer_with("some", 4);
 	int fds[2];
+	struct wire wire;
 	char byte;
 
 	(void)state;
 	open_pair(fds);
+	wire.fd = fds[0];
 	assert_int_equal(write(fds[1], "x", 1), 1);
 	leave_memory(0);
-	assert_int_equal(buffer_receive(&bare, &none, fds[0]), BUFFER_NO_MEMORY);
-	assert_int_equal(buffer_receive(&bare, &some, fds[0]), BUFFER_NO_MEMORY);
+	assert_int_equal(buffer_receive(&bare, &none, &wire), BUFFER_NO_MEMORY);
+	assert_int_equal(buffer_receive(&bare, &some, &wire), BUFFER_NO_MEMORY);
 	assert_null(none);
 	assert_holds(some, "some", 4);
 	assert_int_equal(read(fds[0], &byte, 1), 1);	/* it is still there */
@@ -198,13 +205,15 @@ under_pressure_less_is_read_at_once(void **state)
 {
 	struct buffer *b = NULL;
 	int fds[2];
+	struct wire wire;
 
 	(void)state;
 	open_pair(fds);
+	wire.fd = fds[0];
 	assert_int_equal(write(fds[1], "x", 1), 1);
 	bare.budget.limit = 2 * BUFFER_LARGE;
 	bare.budget.used = BUFFER_LARGE + 1;
-	assert_int_equal(buffer_receive(&bare, &b, fds[0]), 1);
+	assert_int_equal(buffer_receive(&bare, &b, &wire), 1);
 	assert_ptr_equal(b->slab, &bare.heads);
 	buffer_free(&b);
 	bare.budget.used = 0;
@@ -217,17 +226,19 @@ a_full_buffer_is_moved_to_the_front_once(void **state)
 {
 	struct buffer *b = buffer_take(&bare, BUFFER_READ);
 	int fds[2];
+	struct wire wire;
 
 	(void)state;
 	open_pair(fds);
+	wire.fd = fds[0];
 	assert_int_equal(write(fds[1], "more", 4), 4);
 	fill(b->to, buffer_space(b), 1);
 	b->to = b->end;
-	assert_int_equal(buffer_receive(&bare, &b, fds[0]), BUFFER_NO_MEMORY);
+	assert_int_equal(buffer_receive(&bare, &b, &wire), BUFFER_NO_MEMORY);
 	assert_int_equal(bare.bodies.out, 1);
 	b->from = b->to - 3;
 	memcpy(b->from, "and", 3);
-	assert_int_equal(buffer_receive(&bare, &b, fds[0]), 4);
+	assert_int_equal(buffer_receive(&bare, &b, &wire), 4);
 	assert_holds(b, "andmore", 7);
 	assert_true(buffer_space(b) > BUFFER_SMALL);
 	assert_int_equal(bare.bodies.out, 1);

@@ -208,7 +208,7 @@ reached_by_dial(void)
 	socklen_t length = sizeof(address);
 
 	assert_non_null(x->upstream);
-	assert_int_equal(getpeername(x->upstream->fd, (struct sockaddr *)&address, &length), 0);
+	assert_int_equal(getpeername(x->upstream->wire.fd, (struct sockaddr *)&address, &length), 0);
 	return ntohl(address.sin_addr.s_addr) - INADDR_LOOPBACK;
 }
 
@@ -542,7 +542,7 @@ it_dials_from_the_address_that_it_is_bound_to(void **state)
 	x->peer.bind.socket.in.sin_port = 0;
 	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
 	assert_won(0);
-	assert_int_equal(getsockname(x->upstream->fd, (struct sockaddr *)&local, &length), 0);
+	assert_int_equal(getsockname(x->upstream->wire.fd, (struct sockaddr *)&local, &length), 0);
 	assert_int_equal(ntohl(local.sin_addr.s_addr), INADDR_LOOPBACK + 5);
 }
 

@@ -8,6 +8,7 @@
  */
 #include "bare_thread.h"
 #include "server/outlet.h"
+#include "server/wire.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@ enum { HEAD = 100, BODY = 20000 };
 
 static struct outlet out;
 static int fds[2];
+static struct wire wire;
 static size_t room;			/* bytes that the kernel will take; then it is full */
 static unsigned sends, vectors;		/* calls of either kind */
 static int interrupted;			/* calls that a signal comes between */
@@ -86,7 +88,10 @@ begin(void **state)
 	sends = vectors = 0;
 	interrupted = 0;
 	received_length = 0;
-	return begin_bare(state) != 0 ? -1 : socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds);
+	if (begin_bare(state) != 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) != 0)
+		return -1;
+	wire.fd = fds[0];
+	return 0;
 }
 
 static int
@@ -131,7 +136,7 @@ a_small_body_leaves_with_its_head_in_one_send(void **state)
 
 	(void)state;
 	memcpy(bare.scratch, "head ", 5);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], bare.scratch, 5, &b), OUTLET_SENT);
+	assert_int_equal(outlet_send(&out, &bare, &wire, bare.scratch, 5, &b), OUTLET_SENT);
 	assert_null(b);
 	assert_int_equal(sends, 1);
 	assert_int_equal(vectors, 0);
@@ -149,7 +154,7 @@ a_large_body_is_not_copied(void **state)
 	fill(all, sizeof(all), 1);
 	memcpy(bare.scratch, all, HEAD);
 	b = buffer_with(all + HEAD, BODY);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], bare.scratch, HEAD, &b), OUTLET_SENT);
+	assert_int_equal(outlet_send(&out, &bare, &wire, bare.scratch, HEAD, &b), OUTLET_SENT);
 	assert_int_equal(sends, 0);
 	assert_int_equal(vectors, 1);
 	assert_received(all, sizeof(all));
@@ -161,15 +166,15 @@ a_head_or_a_body_may_be_missing(void **state)
 	struct buffer *b = buffer_with("body", 4), *empty = buffer_take(&bare, 1);
 
 	(void)state;
-	assert_int_equal(outlet_send(&out, &bare, fds[0], "head ", 5, NULL), OUTLET_SENT);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], NULL, 0, &b), OUTLET_SENT);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], NULL, 0, &empty), OUTLET_SENT);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], NULL, 0, NULL), OUTLET_SENT);
+	assert_int_equal(outlet_send(&out, &bare, &wire, "head ", 5, NULL), OUTLET_SENT);
+	assert_int_equal(outlet_send(&out, &bare, &wire, NULL, 0, &b), OUTLET_SENT);
+	assert_int_equal(outlet_send(&out, &bare, &wire, NULL, 0, &empty), OUTLET_SENT);
+	assert_int_equal(outlet_send(&out, &bare, &wire, NULL, 0, NULL), OUTLET_SENT);
 	assert_null(b);
 	assert_null(empty);
 	assert_int_equal(sends, 2);
 	assert_received("head body", 9);
-	assert_int_equal(outlet_flush(&out, fds[0]), OUTLET_SENT);
+	assert_int_equal(outlet_flush(&out, &wire), OUTLET_SENT);
 }
 
 static void
@@ -177,7 +182,7 @@ a_signal_is_no_end(void **state)
 {
 	(void)state;
 	interrupted = 2;
-	assert_int_equal(outlet_send(&out, &bare, fds[0], "head", 4, NULL), OUTLET_SENT);
+	assert_int_equal(outlet_send(&out, &bare, &wire, "head", 4, NULL), OUTLET_SENT);
 	assert_int_equal(sends, 3);
 	assert_received("head", 4);
 }
@@ -196,13 +201,13 @@ any_cut(bool scratch, size_t body)
 
 		received_length = 0;
 		room = cut;
-		assert_int_equal(outlet_send(&out, &bare, fds[0], scratch ? bare.scratch : all, HEAD, &b),
+		assert_int_equal(outlet_send(&out, &bare, &wire, scratch ? bare.scratch : all, HEAD, &b),
 			OUTLET_QUEUED);
 		assert_null(b);
 		assert_int_equal(out.queued, HEAD + body - cut);
-		assert_int_equal(outlet_flush(&out, fds[0]), OUTLET_QUEUED);	/* still full */
+		assert_int_equal(outlet_flush(&out, &wire), OUTLET_QUEUED);	/* still full */
 		room = SIZE_MAX;
-		assert_int_equal(outlet_flush(&out, fds[0]), OUTLET_SENT);
+		assert_int_equal(outlet_flush(&out, &wire), OUTLET_SENT);
 		assert_empty();
 		assert_received(all, HEAD + body);
 	}
@@ -235,10 +240,10 @@ what_is_kept_is_a_copy_of_scratch(void **state)
 	(void)state;
 	room = 2;
 	memcpy(bare.scratch, "first", 5);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], bare.scratch, 5, NULL), OUTLET_QUEUED);
+	assert_int_equal(outlet_send(&out, &bare, &wire, bare.scratch, 5, NULL), OUTLET_QUEUED);
 	memcpy(bare.scratch, "other", 5);
 	room = SIZE_MAX;
-	assert_int_equal(outlet_flush(&out, fds[0]), OUTLET_SENT);
+	assert_int_equal(outlet_flush(&out, &wire), OUTLET_SENT);
 	assert_received("first", 5);
 }
 
@@ -256,14 +261,14 @@ the_queue_keeps_its_order(void **state)
 		const char *piece = all + (size_t)i * 3000;
 		struct buffer *b = buffer_with(piece + 1000, 2000);
 
-		assert_int_equal(outlet_send(&out, &bare, fds[0], piece, 1000, &b), OUTLET_QUEUED);
+		assert_int_equal(outlet_send(&out, &bare, &wire, piece, 1000, &b), OUTLET_QUEUED);
 		assert_null(b);
 	}
 	assert_int_equal(sends + vectors, 1);	/* nobody overtakes a queue */
 	assert_int_equal(out.queued, sizeof(all) - 1);
 	do {
 		room = 7777;
-		result = outlet_flush(&out, fds[0]);
+		result = outlet_flush(&out, &wire);
 		receive();
 	} while (result == OUTLET_QUEUED);
 	assert_int_equal(result, OUTLET_SENT);
@@ -285,12 +290,12 @@ a_full_socket_makes_a_queue(void **state)
 	for (size_t at = HEAD; at < sizeof(all); at += BUFFER_LARGE / 2) {
 		struct buffer *b = buffer_with(all + at, BUFFER_LARGE / 2);
 
-		result = outlet_send(&out, &bare, fds[0], all, at == HEAD ? HEAD : 0, &b);
+		result = outlet_send(&out, &bare, &wire, all, at == HEAD ? HEAD : 0, &b);
 	}
 	assert_int_equal(result, OUTLET_QUEUED);
 	while (result == OUTLET_QUEUED) {
 		receive();
-		result = outlet_flush(&out, fds[0]);
+		result = outlet_flush(&out, &wire);
 	}
 	assert_int_equal(result, OUTLET_SENT);
 	assert_received(all, sizeof(all));
@@ -303,14 +308,14 @@ a_broken_socket_says_so(void **state)
 
 	(void)state;
 	room = 3;
-	assert_int_equal(outlet_send(&out, &bare, fds[0], NULL, 0, &b), OUTLET_QUEUED);
+	assert_int_equal(outlet_send(&out, &bare, &wire, NULL, 0, &b), OUTLET_QUEUED);
 	room = SIZE_MAX;
 	close(fds[1]);
 	fds[1] = -1;
-	assert_int_equal(outlet_flush(&out, fds[0]), OUTLET_BROKEN);
+	assert_int_equal(outlet_flush(&out, &wire), OUTLET_BROKEN);
 	outlet_free(&out);
 	assert_empty();
-	assert_int_equal(outlet_send(&out, &bare, fds[0], "head", 4, &late), OUTLET_BROKEN);
+	assert_int_equal(outlet_send(&out, &bare, &wire, "head", 4, &late), OUTLET_BROKEN);
 	assert_null(late);
 	assert_empty();
 }
@@ -323,14 +328,14 @@ without_memory_it_is_broken(void **state)
 	(void)state;
 	room = 2;
 	leave_memory(0);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], "head", 4, &b), OUTLET_BROKEN);
+	assert_int_equal(outlet_send(&out, &bare, &wire, "head", 4, &b), OUTLET_BROKEN);
 	assert_null(b);
 	room = 0;
 	/* that needs none */
-	assert_int_equal(outlet_send(&out, &bare, fds[0], NULL, 0, &more), OUTLET_QUEUED);
+	assert_int_equal(outlet_send(&out, &bare, &wire, NULL, 0, &more), OUTLET_QUEUED);
 	assert_null(more);
 	leave_memory(0);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], "head", 4, NULL), OUTLET_BROKEN);
+	assert_int_equal(outlet_send(&out, &bare, &wire, "head", 4, NULL), OUTLET_BROKEN);
 }
 
 /* A long head, for whose rest there is memory only in part. */
@@ -342,7 +347,7 @@ a_copy_that_ends_half_way_leaks_nothing(void **state)
 	(void)state;
 	room = 0;
 	leave_memory(BUFFER_LARGE);
-	assert_int_equal(outlet_send(&out, &bare, fds[0], head, sizeof(head), NULL), OUTLET_BROKEN);
+	assert_int_equal(outlet_send(&out, &bare, &wire, head, sizeof(head), NULL), OUTLET_BROKEN);
 }
 
 #undef SCENE

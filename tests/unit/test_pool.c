@@ -112,7 +112,7 @@ connect_to(struct thread *t, const struct weir_peer *peer)
 	assert_true(server_count < SERVERS);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	servers[server_count++] = fds[1];
-	u = upstream_adopt(t, pool, fds[0]);
+	u = upstream_adopt(t, pool, (struct wire){ fds[0] });
 	assert_non_null(u);
 	u->requests = 1;
 	pool_count(pool, 1);
@@ -486,7 +486,7 @@ what_one_thread_shelves_another_takes(void **state)
 	assert_ptr_equal(u->thread, other);
 	assert_int_equal(u->requests, 41);
 	assert_int_equal(counter_read(&other->counters, COUNT_UPSTREAM_SHELVED), 1);
-	assert_int_equal(send(u->fd, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(send(u->wire.fd, "x", 1, MSG_NOSIGNAL), 1);
 	assert_false(is_closed(servers[0]));
 	assert_null(take(one, &peer));
 	put(u, false);				/* there it is kept now, its read event added */

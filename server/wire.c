@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wire: the ways in which a connection ends, and a look at what it brings.
+ */
+#include "wire.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "buffer.h"
+
+void
+wire_close(struct wire *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+}
+
+void
+wire_cut(struct wire *w)
+{
+	struct linger at_once = { 1, 0 };
+
+	setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+bool
+wire_end(struct wire *w)
+{
+	return shutdown(w->fd, SHUT_WR) == 0;
+}
+
+int
+wire_peek(const struct wire *w)
+{
+	char byte;
+	ssize_t got = recv(w->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (got >= 0)
+		return got > 0 ? 1 : BUFFER_END;
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? BUFFER_NOTHING : BUFFER_RESET;
+}
