@@ -66,7 +66,7 @@ http1_starve(struct http1_cursor *c)
 }
 
 bool
-http1_take_crlf(struct http1_cursor *c)
+http1_miss_crlf(struct http1_cursor *c)
 {
 	if (c->at == c->end)
 		return http1_starve(c);
@@ -78,10 +78,7 @@ http1_take_crlf(struct http1_cursor *c)
 		return http1_refuse(c, 400, "control character in the head");
 	if (c->at + 1 == c->end)
 		return http1_starve(c);
-	if (c->at[1] != '\n')
-		return http1_refuse(c, 400, "bare CR");
-	c->at += 2;
-	return true;
+	return http1_refuse(c, 400, "bare CR");
 }
 
 const char *
@@ -103,6 +100,39 @@ http1_find_control(const char *at, const char *end)
 	}
 #endif
 	while (at < end && text_is((unsigned char)*at, TEXT_FIELD))
+		at++;
+	return at;
+}
+
+#ifdef SSE2
+/* Letters, digits and '-', of which nearly all names are made, sixteen at a time. */
+static const char *
+skip_plain(const char *at, const char *end)
+{
+	const __m128i bit = _mm_set1_epi8(0x20), a = _mm_set1_epi8('a'), z = _mm_set1_epi8('z' - 'a');
+	const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9), dash = _mm_set1_epi8('-');
+
+	for (; end - at >= 16; at += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+		__m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, bit), a), digit = _mm_sub_epi8(bytes, zero);
+		__m128i plain = _mm_or_si128(_mm_cmpeq_epi8(bytes, dash), _mm_or_si128(
+			_mm_cmpeq_epi8(_mm_min_epu8(letter, z), letter), _mm_cmpeq_epi8(_mm_min_epu8(digit, nine), digit)));
+		unsigned other = (unsigned)_mm_movemask_epi8(plain) ^ 0xffffu;
+
+		if (other != 0)
+			return at + __builtin_ctz(other);
+	}
+	return at;
+}
+#endif
+
+const char *
+http1_skip_token(const char *at, const char *end)
+{
+#ifdef SSE2
+	at = skip_plain(at, end);
+#endif
+	while (at < end && text_is((unsigned char)*at, TEXT_TOKEN))
 		at++;
 	return at;
 }

@@ -34,11 +34,24 @@ int http1_answer(struct http1_cursor *, size_t length, const char **why);
 bool http1_refuse(struct http1_cursor *, int status, const char *why);
 bool http1_starve(struct http1_cursor *);
 
-/* Take exactly CRLF; what else stands there is named in the refusal. */
-bool http1_take_crlf(struct http1_cursor *);
+/* There is no CRLF: what stands there is named in the refusal. */
+bool http1_miss_crlf(struct http1_cursor *);
+
+/* Take exactly CRLF. */
+static inline bool
+http1_take_crlf(struct http1_cursor *c)
+{
+	if (c->end - c->at < 2 || c->at[0] != '\r' || c->at[1] != '\n')
+		return http1_miss_crlf(c);
+	c->at += 2;
+	return true;
+}
 
 /* The first byte at or after `at` that no field value may hold; `end` when there is none. */
 const char *http1_find_control(const char *at, const char *end);
+
+/* The first byte at or after `at` that is not of a token (RFC 9110, 5.6.2); `end` when there is none. */
+const char *http1_skip_token(const char *at, const char *end);
 
 /* "HTTP/1.x"; *minor is 0 or 1. */
 bool http1_read_version(struct http1_cursor *, uint8_t *minor);

@@ -2,7 +2,7 @@
 /*
  * http1_section: field lines, and the framing that they declare.
  *
- * One pass: a name is walked byte by byte through the table (names are short), a value by http1_find_control.
+ * One pass: a name's end is where no token goes on, a value's where a control character stands.
  */
 #include "http1_section.h"
 
@@ -34,10 +34,8 @@ refuse_name(struct http1_cursor *c, const char *name)
 static bool
 read_field(struct http1_cursor *c, struct field *field)
 {
-	const char *name = c->at, *at = name, *value, *last;
+	const char *name = c->at, *at = http1_skip_token(name, c->end), *value, *last;
 
-	while (at < c->end && text_is((unsigned char)*at, TEXT_TOKEN))
-		at++;
 	c->at = at;
 	if (at == c->end)
 		return http1_starve(c);

@@ -61,11 +61,14 @@ put_field(struct writer *w, const struct field *field)
 
 	if (w->full || !has_room(w, name + value + 4))
 		return;
-	memcpy(w->at, field->name, name);
-	w->at += name;
-	memcpy(w->at, ": ", 2);
-	memcpy(w->at + 2, field->value, value);
-	w->at += value + 2;
+	if (field->value == field->name + name + 2) {	/* as it stood in a head that was received: one piece */
+		memcpy(w->at, field->name, name + value + 2);
+	} else {
+		memcpy(w->at, field->name, name);
+		memcpy(w->at + name + 2, field->value, value);
+	}
+	memcpy(w->at + name, ": ", 2);
+	w->at += name + value + 2;
 	memcpy(w->at, "\r\n", 2);
 	w->at += 2;
 }

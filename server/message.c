@@ -62,13 +62,11 @@ static const struct known_name {
 };
 
 enum field_id
-field_identify(const char *name, size_t length)
+field_lookup(const char *name, size_t length)
 {
-	const struct known_name *known;
+	const struct known_name *known = known_names[length];
 
-	if (length >= sizeof(known_names) / sizeof(known_names[0]))
-		return FIELD_OTHER;
-	known = known_names[length];
+	assert(length < sizeof(known_names) / sizeof(known_names[0]));
 	for (int i = 0; i < 2 && known[i].name != NULL; i++)
 		if ((name[0] | 0x20) == known[i].name[0] && text_same_lower(name, known[i].name, length))
 			return known[i].id;
@@ -83,35 +81,55 @@ is_named(const struct field *field, const char *name, size_t length, enum field_
 	return field->name_length == length && text_same(field->name, name, length);
 }
 
+static struct field *
+find_id(const struct fields *fields, enum field_id id, unsigned from)
+{
+	struct field *at = fields->list + from, *end = fields->list + fields->count;
+
+	while (at != end && at->id != id)
+		at++;
+	return at;
+}
+
+static struct field *
+find_name(const struct fields *fields, const char *name, size_t length, unsigned from)
+{
+	struct field *at = fields->list + from, *end = fields->list + fields->count;
+
+	while (at != end && (at->name_length != length || !text_same(at->name, name, length)))
+		at++;
+	return at;
+}
+
 struct field *
 fields_find(const struct fields *fields, const char *name, size_t length, unsigned *from)
 {
 	enum field_id id = field_identify(name, length);
+	unsigned start = from != NULL ? *from : 0;
+	struct field *found;
 
-	for (unsigned i = from != NULL ? *from : 0; i < fields->count; i++) {
-		if (!is_named(&fields->list[i], name, length, id))
-			continue;
-		if (from != NULL)
-			*from = i + 1;
-		return &fields->list[i];
-	}
+	if (start >= fields->count)
+		return NULL;
+	found = id == FIELD_OTHER ? find_name(fields, name, length, start) : find_id(fields, id, start);
 	if (from != NULL)
-		*from = fields->count;
-	return NULL;
+		*from = (unsigned)(found - fields->list) + (found != fields->list + fields->count);
+	return found != fields->list + fields->count ? found : NULL;
 }
 
 struct field *
 fields_find_id(const struct fields *fields, enum field_id id)
 {
+	struct field *found;
+
 	assert(id != FIELD_OTHER);
-	for (unsigned i = 0; i < fields->count; i++)
-		if (fields->list[i].id == id)
-			return &fields->list[i];
-	return NULL;
+	if (fields->count == 0)
+		return NULL;
+	found = find_id(fields, id, 0);
+	return found != fields->list + fields->count ? found : NULL;
 }
 
-static bool
-grow(struct fields *fields)
+bool
+fields_grow(struct fields *fields)
 {
 	size_t capacity = fields->capacity > 0 ? 2 * (size_t)fields->capacity : FIRST_CAPACITY;
 	struct field *list;
@@ -128,14 +146,6 @@ grow(struct fields *fields)
 	fields->list = list;
 	fields->capacity = (uint16_t)capacity;
 	return true;
-}
-
-struct field *
-fields_append(struct fields *fields)
-{
-	if (fields->count == fields->capacity && !grow(fields))
-		return NULL;
-	return &fields->list[fields->count++];
 }
 
 bool
@@ -161,9 +171,13 @@ remove_from(struct fields *fields, unsigned at, const char *name, size_t length,
 {
 	unsigned kept = at, count = fields->count;
 
-	for (; at < count; at++)
-		if (!is_named(&fields->list[at], name, length, id))
-			fields->list[kept++] = fields->list[at];
+	for (; at < count; at++) {
+		if (is_named(&fields->list[at], name, length, id))
+			continue;
+		if (kept != at)
+			fields->list[kept] = fields->list[at];
+		kept++;
+	}
 	fields->count = (uint16_t)kept;
 	return count - kept;
 }
@@ -269,9 +283,13 @@ fields_strip_hop_by_hop(struct fields *fields, bool request, const char **why)
 			return false;
 		}
 	}
-	for (unsigned i = 0; i < fields->count; i++)
-		if (!(gone >> fields->list[i].id & 1))
-			fields->list[kept++] = fields->list[i];
+	for (unsigned i = 0; i < fields->count; i++) {
+		if (gone >> fields->list[i].id & 1)
+			continue;
+		if (kept != i)
+			fields->list[kept] = fields->list[i];
+		kept++;
+	}
 	fields->count = (uint16_t)kept;
 	for (unsigned i = 0; i < nominated.count; i++)
 		fields_remove(fields, nominated.list[i].name, nominated.list[i].length);

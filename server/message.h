@@ -100,8 +100,16 @@ void response_init(struct response *, struct arena *);
 /* Start an empty list in this arena; room is taken at the first field. */
 void fields_init(struct fields *, struct arena *);
 
-/* The id of a name, any case. */
-enum field_id field_identify(const char *name, size_t length);
+/* The id of a name, any case. Most names have a length that none of the known ones has. */
+enum field_id field_lookup(const char *name, size_t length);
+
+#define FIELD_LENGTHS (1u << 2 | 1u << 4 | 1u << 6 | 1u << 7 | 1u << 10 | 1u << 14 | 0xfu << 16)
+
+static inline enum field_id
+field_identify(const char *name, size_t length)
+{
+	return length < 32 && (FIELD_LENGTHS >> length & 1) != 0 ? field_lookup(name, length) : FIELD_OTHER;
+}
 
 /* The first field of this name (any case) or id at or after *from; NULL when there is none. from may be NULL;
  * otherwise it is moved behind the hit, so that a loop sees every field of the name. */
@@ -114,8 +122,17 @@ struct field *fields_find_id(const struct fields *, enum field_id);
 bool fields_add(struct fields *, const char *name, size_t name_length, const char *value,
 	size_t value_length);
 
+/* More room. False without memory, or at the most that a list can hold. */
+bool fields_grow(struct fields *);
+
 /* Room for one more at the end, not yet filled in; NULL without memory. For parsers, which fill it whole. */
-struct field *fields_append(struct fields *);
+static inline struct field *
+fields_append(struct fields *fields)
+{
+	if (fields->count == fields->capacity && !fields_grow(fields))
+		return NULL;
+	return &fields->list[fields->count++];
+}
 
 /* Replace the first of this name and drop the others, or append. False without memory. */
 bool fields_set(struct fields *, const char *name, size_t name_length, const char *value,
