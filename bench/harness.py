@@ -268,10 +268,13 @@ class Relay(Peer):
 
 
 class Weir(Peer):
+    def program(self):
+        return self.settings.weir
+
     def missing(self):
-        if self.settings.weir is None:
+        if self.program() is None:
             return "no Weir binary: build it first, or name it with --weir"
-        return None if os.access(self.settings.weir, os.X_OK) else f"{self.settings.weir} is no program"
+        return None if os.access(self.program(), os.X_OK) else f"{self.program()} is no program"
 
     def command(self, row, values):
         values["modules"] = self.modules()
@@ -280,17 +283,27 @@ class Weir(Peer):
         conf = os.path.join(values["dir"], "weir.ini")
         with open(conf, "w") as f:
             f.write(fill("weir.ini.in", values))
-        return [self.settings.weir, "-c", conf]
+        return [self.program(), "-c", conf]
 
     def modules(self):
         """A build tree has its modules in lib/, an installation in lib/weir/."""
-        if self.settings.modules:
+        if self.settings.modules and self.program() == self.settings.weir:
             return os.path.abspath(self.settings.modules)
-        tree = os.path.dirname(os.path.abspath(self.settings.weir))
+        tree = os.path.dirname(os.path.abspath(self.program()))
         while os.path.basename(tree) in ("server", "sbin", ".libs"):
             tree = os.path.dirname(tree)
         installed = os.path.join(tree, "lib", "weir")
         return installed if os.path.isdir(installed) else os.path.join(tree, "lib")
+
+
+class Before(Weir):
+    """Weir as it was before a change, with modules of its own: what a change did, in one run."""
+
+    def program(self):
+        return self.settings.before
+
+    def missing(self):
+        return super().missing() if self.settings.before else "before: name a Weir binary with --before"
 
 
 class Pingora(Peer):
@@ -306,7 +319,7 @@ class Pingora(Peer):
         return [self.settings.pingora, str(values["port"]), str(values["origin"]), conf]
 
 
-KINDS = {"nginx": Nginx, "haproxy": Haproxy, "relay": Relay, "weir": Weir, "pingora": Pingora}
+KINDS = {"nginx": Nginx, "haproxy": Haproxy, "relay": Relay, "weir": Weir, "before": Before, "pingora": Pingora}
 
 
 class Load:

@@ -21,7 +21,7 @@ enum {
 	BUFFER_FRONT = 24,	/* for a chunk header: 16 digits and CRLF */
 	BUFFER_BACK = 16,	/* for CRLF and the last chunk */
 	BUFFER_SMALL = 16 * 1024,
-	BUFFER_LARGE = 256 * 1024,
+	BUFFER_LARGE = 512 * 1024,
 	BUFFER_READ = BUFFER_LARGE - 256	/* what one recv asks for, and the longest head */
 };
 

@@ -64,7 +64,7 @@ struct thread {
 	struct slab_budget budget;	/* of the three slabs */
 	struct slab exchanges;		/* an exchange and the start of its arena */
 	struct slab heads;		/* 16 KiB: heads that come in pieces, small remainders */
-	struct slab bodies;		/* 256 KiB: what a recv fills */
+	struct slab bodies;		/* 512 KiB: what a recv fills */
 	char *scratch;			/* SCRATCH_SIZE bytes, where heads are written before they are sent */
 
 	struct hold *holds;		/* newest first; holds->generation is the current one */

@@ -226,7 +226,8 @@ def test_many_slow_readers_cost_little_and_starve_nobody():
             client.head()
         assert weir.ask("/small").body == "small"
         if not is_sanitized(weir):
-            assert memory(weir) - before < 30 * 512 * 1024, (before, memory(weir))
+            used = memory(weir) - before
+            assert used < 30 * (512 + 32) * 1024, used // 30  # each keeps one large buffer, and little beside
         for client in slow:
             client.close()
         scene.until(lambda: weir.metric("weir_requests_active") == 0, "all are gone")
