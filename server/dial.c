@@ -147,6 +147,19 @@ address_at(const struct dial *d, unsigned index, struct sockaddr_storage *to)
 	return found->length;
 }
 
+/* What is not ours to dial is passed over; it is the cause only where nothing else was tried. */
+static bool
+is_permitted(struct dial *d, const struct sockaddr_storage *address)
+{
+	const struct weir_peer *peer = &d->x->peer;
+
+	if (peer->permit == NULL || peer->permit(peer->permit_argument, (const struct sockaddr *)address))
+		return true;
+	if (d->failure == WEIR_PEER_OK)
+		d->failure = WEIR_PEER_FORBIDDEN;
+	return false;
+}
+
 static int
 open_socket(const struct dial *d, sa_family_t family)
 {
@@ -174,9 +187,12 @@ attempt(struct dial *d, unsigned index, bool *connected)
 {
 	struct sockaddr_storage address;
 	socklen_t length = address_at(d, index, &address);
-	int fd = open_socket(d, address.ss_family);
 	struct upstream *u;
+	int fd;
 
+	if (!is_permitted(d, &address))
+		return NULL;
+	fd = open_socket(d, address.ss_family);
 	*connected = fd >= 0 && connect(fd, (struct sockaddr *)&address, length) == 0;
 	if (fd < 0 || (!*connected && errno != EINPROGRESS)) {
 		d->error = errno;
@@ -259,6 +275,7 @@ use_answer(struct dial *d, const struct resolver_answer *answer)
 	}
 	*d->answer = *answer;
 	d->count = answer->count;
+	d->failure = WEIR_PEER_OK;
 	return true;
 }
 

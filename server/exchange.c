@@ -118,7 +118,14 @@ missed(struct weir_exchange *x)
 static enum weir_phase
 unconnected(struct weir_exchange *x)
 {
-	return exchange_fail(x, x->peer_failure == WEIR_PEER_TIMEOUT ? 504 : 502, x->failure);
+	switch (x->peer_failure) {
+	case WEIR_PEER_TIMEOUT:
+		return exchange_fail(x, 504, x->failure);
+	case WEIR_PEER_FORBIDDEN:
+		return exchange_fail(x, 403, x->failure);
+	default:
+		return exchange_fail(x, 502, x->failure);
+	}
 }
 
 /* What follows a phase whose hooks had nothing against it. */

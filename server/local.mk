@@ -56,6 +56,8 @@ libweircore_a_SOURCES = \
 	server/inbox.h \
 	server/ini.c \
 	server/ini.h \
+	server/key.c \
+	server/key.h \
 	server/linker.c \
 	server/linker.h \
 	server/listener.c \

@@ -47,6 +47,9 @@ failure_text(struct weir_exchange *x)
 	case WEIR_PEER_TIMEOUT:
 		text = arena_printf(&x->arena, "%s: connecting took too long", where);
 		break;
+	case WEIR_PEER_FORBIDDEN:
+		text = arena_printf(&x->arena, "%s: none of its addresses may be connected to", where);
+		break;
 	default:
 		text = arena_printf(&x->arena, "%s: cannot connect: %s", where, strerror(x->peer_error));
 	}

@@ -10,7 +10,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -18,19 +17,12 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "key.h"
 #include "settings.h"
 #include "thread.h"
 #include "upstream.h"
 
 enum { BUCKETS = 256, POOLS_MAX = 4096, SHELF_MAX = 1024, NEED_PERIOD = 1000, SWEEP_PERIOD = 2000 };
-
-/* What identifies a connection; shared by pools of several threads and by what is on the shelf. */
-struct key {
-	_Atomic unsigned references;
-	uint64_t hash;
-	struct weir_address address, bind;
-	const char *host;		/* NULL or behind the struct, as the addresses' hosts */
-};
 
 TAILQ_HEAD(upstream_list, upstream);
 
@@ -65,117 +57,6 @@ static struct {
 	struct shelved *buckets[BUCKETS];
 	unsigned count;
 } shelf = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/* --- keys ------------------------------------------------------------------------------------------------------- */
-
-static uint64_t
-mix(uint64_t hash, const void *bytes, size_t length)
-{
-	const unsigned char *byte = bytes;
-	uint64_t word;
-
-	for (; length >= 8; length -= 8, byte += 8) {
-		memcpy(&word, byte, 8);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 32;
-	}
-	for (; length > 0; length--, byte++)
-		hash = (hash ^ *byte) * 0x100000001b3u;
-	return hash;
-}
-
-static uint64_t
-hash_address(uint64_t hash, const struct weir_address *a)
-{
-	if (a->length > 0)
-		return mix(hash, &a->socket, a->length);
-	if (a->host == NULL)
-		return hash;
-	return mix(hash, a->host, strlen(a->host)) + a->port;
-}
-
-static uint64_t
-hash_peer(const struct weir_peer *peer)
-{
-	uint64_t hash = hash_address(hash_address(0, &peer->address), &peer->bind);
-
-	return peer->host == NULL ? hash : mix(hash, peer->host, strlen(peer->host));
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool
-same_address(const struct weir_address *a, const struct weir_address *b)
-{
-	if (a->length != b->length)
-		return false;
-	if (a->length > 0)
-		return memcmp(&a->socket, &b->socket, a->length) == 0;
-	return a->port == b->port && same_text(a->host, b->host);
-}
-
-/* Field by field; the timeouts are no part of who the peer is. */
-static bool
-key_fits(const struct key *key, uint64_t hash, const struct weir_peer *peer)
-{
-	return key->hash == hash && same_address(&key->address, &peer->address)
-		&& same_address(&key->bind, &peer->bind) && same_text(key->host, peer->host);
-}
-
-static const char *
-store_text(char **at, const char *text)
-{
-	char *copy = *at;
-
-	if (text == NULL)
-		return NULL;
-	strcpy(copy, text);
-	*at += strlen(text) + 1;
-	return copy;
-}
-
-static size_t
-text_size(const char *text)
-{
-	return text == NULL ? 0 : strlen(text) + 1;
-}
-
-static struct key *
-key_new(const struct weir_peer *peer, uint64_t hash)
-{
-	struct key *key = malloc(sizeof(*key) + text_size(peer->address.host) + text_size(peer->bind.host) + text_size(peer->host));
-	char *at;
-
-	if (key == NULL)
-		return NULL;
-	at = (char *)(key + 1);
-	atomic_init(&key->references, 1);
-	key->hash = hash;
-	key->address = peer->address;
-	key->bind = peer->bind;
-	key->address.host = store_text(&at, peer->address.host);
-	key->bind.host = store_text(&at, peer->bind.host);
-	key->host = store_text(&at, peer->host);
-	return key;
-}
-
-static struct key *
-key_share(struct key *key)
-{
-	atomic_fetch_add_explicit(&key->references, 1, memory_order_relaxed);
-	return key;
-}
-
-static void
-key_drop(struct key *key)
-{
-	if (atomic_fetch_sub_explicit(&key->references, 1, memory_order_acq_rel) == 1)
-		free(key);
-}
 
 /* --- the shelf ------------------------------------------------------------------------------------------------------ */
 
@@ -257,7 +138,7 @@ shelve(struct upstream *u)
 	upstream_close(&u);
 	pthread_mutex_lock(&shelf.lock);
 	if (shelf.count < SHELF_MAX) {
-		struct shelved **bucket = &shelf.buckets[s->key->hash % BUCKETS];
+		struct shelved **bucket = &shelf.buckets[key_hash(s->key) % BUCKETS];
 
 		s->next = *bucket;
 		*bucket = s;
@@ -271,21 +152,14 @@ shelve(struct upstream *u)
 		deadline_set(&pools->sweep, &pools->thread->wheel, SWEEP_PERIOD);
 }
 
-static bool
-same_key(const struct key *a, const struct key *b)
-{
-	return a == b || (a->hash == b->hash && same_address(&a->address, &b->address)
-		&& same_address(&a->bind, &b->bind) && same_text(a->host, b->host));
-}
-
 static struct shelved *
 unshelve(const struct key *key)
 {
 	struct shelved **link, *s = NULL;
 
 	pthread_mutex_lock(&shelf.lock);
-	for (link = &shelf.buckets[key->hash % BUCKETS]; *link != NULL; link = &(*link)->next)
-		if (same_key((*link)->key, key)) {
+	for (link = &shelf.buckets[key_hash(key) % BUCKETS]; *link != NULL; link = &(*link)->next)
+		if (key_same((*link)->key, key)) {
 			s = *link;
 			*link = s->next;
 			shelf.count--;
@@ -360,7 +234,7 @@ struct pool *
 pool_find(struct thread *t, const struct weir_peer *peer)
 {
 	struct pools *pools = t->pools;
-	uint64_t hash = hash_peer(peer);
+	uint64_t hash = key_hash_peer(peer);
 	struct pool *pool;
 
 	for (pool = pools->buckets[hash % BUCKETS]; pool != NULL; pool = pool->next)

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "buffer.h"
 #include "dial.h"
@@ -127,6 +128,17 @@ upstream_is_alive(const struct upstream *u)
 	return wire_peek(&u->wire) == BUFFER_NOTHING;
 }
 
+/* It may have been permitted to somebody else. */
+static bool
+is_permitted(const struct weir_peer *peer, const struct upstream *u)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	return peer->permit == NULL || (getpeername(u->wire.fd, (struct sockaddr *)&address, &length) == 0
+		&& peer->permit(peer->permit_argument, (struct sockaddr *)&address));
+}
+
 enum upstream_result
 upstream_obtain(struct weir_exchange *x, bool pooled)
 {
@@ -139,7 +151,7 @@ upstream_obtain(struct weir_exchange *x, bool pooled)
 	}
 	while (pooled && (u = pool_take(pool)) != NULL) {
 		/* What must not be sent twice is not sent on a connection that may be dead. */
-		if (method_is_idempotent(x->request.method) || upstream_is_alive(u))
+		if ((method_is_idempotent(x->request.method) || upstream_is_alive(u)) && is_permitted(&x->peer, u))
 			break;
 		pool_count(pool, -1);
 		upstream_close(&u);

@@ -3,8 +3,9 @@
  * weir/peer.h: whom to ask. For hooks of the phases peer, connected, failed and those after them, on the
  * exchange's own thread.
  *
- * Where to dial and whom to expect there are separate things. The whole struct is the key of the connection
- * pool and is compared field by field: a connection made for one peer is never used for another.
+ * Where to dial and whom to expect there are separate things. All that says who the peer is (everything in the struct but its
+ * timeouts and `permit`) is the key of the connection pool and is compared field by field, by value: a connection made for one
+ * peer is never used for another. Texts and structs that hooks put in must live as long as the exchange; settings do.
  */
 #ifndef WEIR_PEER_H
 #define WEIR_PEER_H
@@ -12,11 +13,53 @@
 #include <weir/build.h>
 #include <weir/exchange.h>
 
+struct weir_trust;	/* CAs and CRLs, by content */
+struct weir_identity;	/* a certificate chain and its key, by content */
+
+/* What must be right about the certificate that the other side shows. */
+enum weir_verify {
+	WEIR_VERIFY_FULL,	/* its chain, its time, and that it is for the name */
+	WEIR_VERIFY_CA,		/* the same without the name: any certificate of these CAs */
+	WEIR_VERIFY_NONE	/* nothing: whoever sits on the way can read and change all */
+};
+
+/* TLS on a connection that we make. */
+struct weir_peer_tls {
+	bool on;
+	enum weir_verify verify;
+	const char *sni;	/* NULL: the logical host (of a proxy: its name in the address); "": none is sent */
+	const char *verify_name;	/* the DNS name or IP address that the certificate must be for; NULL: as `sni`, or that host */
+	const struct weir_trust *trust;	/* NULL: the CAs that this machine trusts */
+	const struct weir_identity *identity;	/* what we show when asked; NULL: none */
+	const char *alpn;	/* protocols to offer, best first, separated by spaces; NULL: none */
+	const char *priority;	/* GnuTLS' priority string; NULL: Weir's own default */
+};
+
+/* A proxy on the way to the peer, asked by CONNECT (RFC 9110, 9.3.6) for a tunnel to the next one or to the peer. */
+struct weir_via {
+	const struct weir_via *next;	/* reached through this one; NULL: the peer is next */
+	struct weir_address address;
+	const char *authorization;	/* the value of Proxy-Authorization; NULL: none */
+	const char *fields;		/* further field lines of the CONNECT, each ending in CRLF; NULL: none */
+	struct weir_peer_tls tls;	/* to the proxy itself */
+};
+
 struct weir_peer {
-	struct weir_address address;	/* where to dial: numeric, a name, or a Unix socket */
+	struct weir_address address;	/* where to dial: numeric, a name, or a Unix socket; with `via` what the last proxy is asked for */
 	struct weir_address bind;	/* the local address to dial from; length 0: any */
 	const char *host;		/* the authority that the origin sees; NULL: the client's */
-	int64_t connect_timeout;	/* milliseconds */
+	const struct weir_via *via;	/* through these proxies, the nearest first; NULL: directly */
+	const char *preface;		/* bytes to say first on a new connection, inside all tunnels and before TLS; NULL: none */
+	size_t preface_length;
+	struct weir_peer_tls tls;	/* with the peer, inside all tunnels */
+
+	/* May this address be dialled? Asked of each address of the peer (numeric, or from a look-up) before it is dialled, and of
+	 * a pooled connection's before it is used; not of a proxy's, nor of what a proxy looks up. NULL: all may. Where none may, the
+	 * failure is WEIR_PEER_FORBIDDEN. */
+	bool (*permit)(void *argument, const struct sockaddr *);
+	void *permit_argument;
+
+	int64_t connect_timeout;	/* milliseconds: looking up, connecting, tunnels and TLS together */
 	int64_t first_byte_timeout;	/* from the request's end to the response's first byte */
 	int64_t between_bytes_timeout;	/* between two reads of the response, or two writes of the request */
 };
@@ -48,7 +91,10 @@ enum weir_peer_failure {
 	WEIR_PEER_REFUSED,	/* connecting failed */
 	WEIR_PEER_TIMEOUT,	/* connecting, or the first byte, took too long */
 	WEIR_PEER_CLOSED,	/* it closed before a response head */
-	WEIR_PEER_BROKEN	/* its response head is malformed */
+	WEIR_PEER_BROKEN,	/* its response head is malformed */
+	WEIR_PEER_FORBIDDEN,	/* it has addresses, and `permit` allows none of them */
+	WEIR_PEER_PROXY,	/* a proxy on the way gave no tunnel */
+	WEIR_PEER_TLS		/* no TLS with it or with a proxy, or a certificate that is not good */
 };
 WEIR_API enum weir_peer_failure weir_peer_failure(struct weir_exchange *);
 

@@ -20,6 +20,7 @@ UNIT_TESTS = \
 	tests/unit/test_http1_write \
 	tests/unit/test_inbox \
 	tests/unit/test_ini \
+	tests/unit/test_key \
 	tests/unit/test_listener \
 	tests/unit/test_loader \
 	tests/unit/test_log \
@@ -59,6 +60,7 @@ tests_unit_test_dial_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc 
 	-Wl,--wrap=exchange_unconnected -Wl,--wrap=resolver_cached -Wl,--wrap=resolver_cancel -Wl,--wrap=resolver_lookup
 tests_unit_test_generation_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_generation_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+tests_unit_test_key_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc
 tests_unit_test_listener_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=accept4 -Wl,--wrap=calloc
 tests_unit_test_loader_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_loader_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
@@ -100,6 +102,7 @@ UNIT_HELPERS = \
 	tests/unit/exchange_scenes.h \
 	tests/unit/http1_scenes.h \
 	tests/unit/option_scenes.h \
+	tests/unit/peers.h \
 	tests/unit/said.h \
 	tests/unit/still_threads.h
 EXTRA_DIST += $(UNIT_HELPERS)

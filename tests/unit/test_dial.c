@@ -561,6 +561,58 @@ an_address_that_is_not_ours_cannot_be_bound(void **state)
 	assert_null(x->dial);
 }
 
+/* Hosts below this number may be dialled. */
+static bool
+permit_below(void *number, const struct sockaddr *address)
+{
+	struct sockaddr_in in;
+
+	assert_int_equal(address->sa_family, AF_INET);
+	memcpy(&in, address, sizeof(in));
+	return ntohl(in.sin_addr.s_addr) - INADDR_LOOPBACK < *(unsigned *)number;
+}
+
+static void
+only_what_is_permitted_is_dialled(void **state)
+{
+	unsigned below = 1;
+
+	(void)state;
+	host_listens(1);
+	x->peer.permit = permit_below;
+	x->peer.permit_argument = &below;
+	known = answer_of(2);			/* the first refuses, the other may not be asked */
+	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
+	assert_lost(WEIR_PEER_REFUSED, ECONNREFUSED);
+	assert_int_equal(connects, 1);
+	below = 2;
+	unconnected = 0;
+	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
+	assert_won(1);
+}
+
+static void
+where_nothing_is_permitted_it_says_so(void **state)
+{
+	unsigned below = 0;
+
+	(void)state;
+	host_listens(0);
+	x->peer.permit = permit_below;
+	x->peer.permit_argument = &below;
+	known = answer_of(3);
+	assert_int_equal(dial_start(x, pool), UPSTREAM_FAILED);
+	assert_int_equal(x->peer_failure, WEIR_PEER_FORBIDDEN);
+	known = NULL;
+	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
+	resolve(3);
+	assert_lost(WEIR_PEER_FORBIDDEN, 0);
+	x->peer.address = (struct weir_address){ .length = sizeof(struct sockaddr_in), .socket.in = host_address(0) };
+	assert_int_equal(dial_start(x, pool), UPSTREAM_FAILED);
+	assert_int_equal(x->peer_failure, WEIR_PEER_FORBIDDEN);
+	assert_int_equal(connects, 0);
+}
+
 static void
 without_memory_it_fails(void **state)
 {
@@ -632,6 +684,8 @@ main(void)
 		SCENE(a_unix_socket_is_there_at_once_or_not_at_all),
 		SCENE(it_dials_from_the_address_that_it_is_bound_to),
 		SCENE(an_address_that_is_not_ours_cannot_be_bound),
+		SCENE(only_what_is_permitted_is_dialled),
+		SCENE(where_nothing_is_permitted_it_says_so),
 		SCENE(without_memory_it_fails),
 		SCENE(it_can_be_given_up_at_any_time),
 	};

@@ -11,6 +11,7 @@
 #include "server/pool.h"
 #include "server/settings.h"
 #include "server/upstream.h"
+#include "peers.h"
 #include "still_threads.h"
 
 #include <arpa/inet.h>
@@ -25,6 +26,7 @@ static int servers[SERVERS];
 static unsigned server_count;
 static bool heap_fails;
 static struct thread *one, *other;
+static struct built_peer peers[PEERS];
 
 void *__real_malloc(size_t);
 void *__wrap_malloc(size_t);
@@ -80,24 +82,6 @@ end(void **state)
 		close(servers[i]);
 	threads_down();
 	return 0;
-}
-
-static struct weir_peer
-peer_at(const char *address, uint16_t port)
-{
-	struct weir_peer peer = { .address = { .host = address, .port = port,
-		.length = sizeof(struct sockaddr_in) } };
-
-	peer.address.socket.in.sin_family = AF_INET;
-	peer.address.socket.in.sin_port = htons(port);
-	assert_int_equal(inet_pton(AF_INET, address, &peer.address.socket.in.sin_addr), 1);
-	return peer;
-}
-
-static struct weir_peer
-peer_named(const char *name, uint16_t port)
-{
-	return (struct weir_peer){ .address = { .host = name, .port = port } };
 }
 
 /* A new connection, as a dial leaves it: in use. Its server is servers[server_count - 1]. */
@@ -179,64 +163,25 @@ the_newest_comes_first(void **state)
 	drop(c);
 }
 
-static struct weir_peer
-with_host(struct weir_peer peer, const char *host)
-{
-	peer.host = host;
-	return peer;
-}
-
-static struct weir_peer
-bound_to(struct weir_peer peer, const char *address)
-{
-	peer.bind = peer_at(address, 0).address;
-	return peer;
-}
-
-/* Peers of which each differs from every other in one thing that matters. */
-static size_t
-many_peers(struct weir_peer *peers)
-{
-	const struct weir_peer numeric = peer_at("127.0.0.1", 80), named = peer_named("origin.test", 80);
-	const struct weir_peer all[] = {
-		numeric, peer_at("127.0.0.1", 81), peer_at("127.0.0.2", 80),
-		named, peer_named("origin.test", 81), peer_named("other.test", 80),
-		with_host(numeric, "example.com"), with_host(numeric, "example.org"), with_host(numeric, ""),
-		bound_to(numeric, "127.0.0.1"), bound_to(numeric, "127.0.0.2"),
-		with_host(bound_to(numeric, "127.0.0.1"), "example.com"),
-		with_host(named, "example.com"), bound_to(named, "127.0.0.1"),
-		{ .address = { .length = 2 + 8, .socket.un = { AF_UNIX, "/run/a" } } },
-		{ .address = { .length = 2 + 8, .socket.un = { AF_UNIX, "/run/b" } } },
-		/* These have one hash, byte by byte: only their fields tell them apart. */
-		with_host(peer_named("ab", 0), "c"), with_host(peer_named("a", 0), "bc"),
-		peer_named("abc", 0),
-	};
-
-	memcpy(peers, all, sizeof(all));
-	return sizeof(all) / sizeof(*all);
-}
-
 static void
 any_one_difference_never_shares(void **state)
 {
-	struct weir_peer peers[32];
-	struct pool *pools[32];
-	size_t count = many_peers(peers);
+	struct pool *pools[PEERS];
 
 	(void)state;
-	for (size_t i = 0; i < count; i++) {
-		assert_non_null(pools[i] = pool_find(one, &peers[i]));
-		for (size_t j = 0; j < i; j++)
+	for (unsigned i = 0; i < PEERS; i++) {
+		assert_non_null(pools[i] = pool_find(one, build_peer(&peers[i], i)));
+		for (unsigned j = 0; j < i; j++)
 			assert_ptr_not_equal(pools[i], pools[j]);
 	}
-	for (size_t i = 0; i < count; i++) {
-		struct upstream *u = connect_to(one, &peers[i]);
+	for (unsigned i = 0; i < PEERS; i++) {
+		struct upstream *u = connect_to(one, &peers[i].peer);
 
 		put(u, false);
-		for (size_t j = 0; j < count; j++)
+		for (unsigned j = 0; j < PEERS; j++)
 			if (j != i)
-				assert_null(take(one, &peers[j]));
-		assert_ptr_equal(take(one, &peers[i]), u);
+				assert_null(take(one, &peers[j].peer));
+		assert_ptr_equal(take(one, &peers[i].peer), u);
 		drop(u);
 		close(servers[--server_count]);
 	}
@@ -268,10 +213,12 @@ static void
 a_forged_hash_never_shares(void **state)
 {
 	struct weir_peer a = peer_at("127.0.0.1", 80), b = peer_at("127.0.0.2", 81);
-	struct weir_peer c = bound_to(a, "127.0.0.1"), d = bound_to(a, "127.0.0.2");
+	struct weir_peer c = a, d = a;
 	uint64_t before = step(0, &a.address.socket.in) * 0x9e3779b97f4a7c15u;
 
 	(void)state;
+	c.bind = numeric_address("127.0.0.1", 0);
+	d.bind = numeric_address("127.0.0.2", 0);
 	forge(0, &a.address, &b.address);
 	assert_ptr_not_equal(pool_find(one, &a), pool_find(one, &b));
 	forge(before ^ before >> 32, &c.bind, &d.bind);
@@ -287,24 +234,15 @@ a_forged_hash_never_shares(void **state)
 static void
 equal_peers_share_whatever_memory_they_lie_in(void **state)
 {
-	struct weir_peer first[32], second[32];
-	size_t count = many_peers(first);
-
 	(void)state;
-	for (size_t i = 0; i < count; i++) {
-		char host[32] = "", address[32] = "";
-		struct weir_peer a = first[i], *b = &second[i];
+	for (unsigned i = 0; i < PEERS; i++) {
+		struct weir_peer *a = build_peer(&peers[0], i), *b = build_peer(&peers[1], i);
+		struct pool *pool = pool_find(one, a);
 
-		*b = a;
-		if (a.host != NULL)
-			b->host = strcpy(host, a.host);
-		if (a.address.host != NULL)
-			b->address.host = strcpy(address, a.address.host);
 		/* no part of who it is */
 		b->connect_timeout = b->first_byte_timeout = b->between_bytes_timeout = 77;
-		assert_ptr_equal(pool_find(one, &a), pool_find(one, b));
-		memset(host, 'x', sizeof(host) - 1);		/* the pool has its own copy */
-		assert_ptr_equal(pool_find(one, &a), pool_find(one, &a));
+		memset(&peers[0], 'x', sizeof(peers[0]));	/* the pool has its own copy */
+		assert_ptr_equal(pool_find(one, b), pool);
 	}
 }
 
@@ -420,6 +358,36 @@ a_request_that_cannot_be_repeated_finds_it_out_first(void **state)
 	free(x);
 }
 
+static bool
+permit_nothing(void *asked, const struct sockaddr *address)
+{
+	assert_int_equal(address->sa_family, AF_UNIX);
+	++*(unsigned *)asked;
+	return false;
+}
+
+/* What was dialled for somebody else is not used for one who may not go there. */
+static void
+a_pooled_connection_must_be_permitted_too(void **state)
+{
+	struct weir_exchange *x = calloc(1, sizeof(*x));
+	unsigned asked = 0;
+
+	(void)state;
+	x->thread = one;
+	arena_init(&x->arena, NULL, 0);
+	x->peer = peer_on("/nowhere/weir.sock");
+	put(connect_to(one, &x->peer), false);
+	x->peer.permit = permit_nothing;
+	x->peer.permit_argument = &asked;
+	assert_int_equal(upstream_obtain(x, true), UPSTREAM_FAILED);
+	assert_int_equal(x->peer_failure, WEIR_PEER_FORBIDDEN);
+	assert_int_equal(asked, 2);
+	assert_true(is_closed(servers[0]));
+	arena_free(&x->arena);
+	free(x);
+}
+
 static void
 alone_a_thread_shelves_nothing(void **state)
 {
@@ -498,16 +466,15 @@ what_one_thread_shelves_another_takes(void **state)
 static void
 one_difference_never_shares_on_the_shelf_either(void **state)
 {
-	struct weir_peer peers[32];
-	size_t count = many_peers(peers);
-
 	(void)state;
-	for (size_t i = 0; i < count; i++) {
-		put(connect_to(one, &peers[i]), true);
-		for (size_t j = 0; j < count; j++)
+	for (unsigned i = 0; i < PEERS; i++)
+		build_peer(&peers[i], i);
+	for (unsigned i = 0; i < PEERS; i++) {
+		put(connect_to(one, &peers[i].peer), true);
+		for (unsigned j = 0; j < PEERS; j++)
 			if (j != i)
-				assert_null(take(other, &peers[j]));
-		drop(take(other, &peers[i]));
+				assert_null(take(other, &peers[j].peer));
+		drop(take(other, &peers[i].peer));
 		close(servers[--server_count]);
 	}
 }
@@ -648,6 +615,7 @@ main(void)
 		ALONE(what_the_server_closed_is_not_handed_out),
 		ALONE(a_server_that_speaks_unasked_is_left),
 		ALONE(a_request_that_cannot_be_repeated_finds_it_out_first),
+		ALONE(a_pooled_connection_must_be_permitted_too),
 		ALONE(alone_a_thread_shelves_nothing),
 		ALONE(pools_of_forgotten_peers_are_dropped),
 		ALONE(without_memory_there_is_no_pool),

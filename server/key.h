@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * key: who a connection was made for.
+ *
+ * A key is a copy, by value, of all that says who a peer is (weir/peer.h): addresses, proxies with their credentials, the preface,
+ * names, and TLS with what is trusted and what is shown. Two are equal when all of it is, field by field; the hash only finds the
+ * bucket. Keys are shared between threads and freed with the last reference.
+ */
+#ifndef WEIR_SERVER_KEY_H
+#define WEIR_SERVER_KEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct key;
+struct weir_peer;
+
+uint64_t key_hash_peer(const struct weir_peer *);
+
+/* A key of one reference; NULL without memory. `hash` is the peer's. */
+struct key *key_new(const struct weir_peer *, uint64_t hash);
+struct key *key_share(struct key *);
+void key_drop(struct key *);
+
+uint64_t key_hash(const struct key *);
+bool key_fits(const struct key *, uint64_t hash, const struct weir_peer *);
+bool key_same(const struct key *, const struct key *);
+
+#endif

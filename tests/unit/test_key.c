@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scenes for keys: each part of a peer's identity tells it from another by itself, whatever the hash says.
+ *
+ * Every pair of the peers in peers.h is compared under one and the same hash, so that nothing but their fields can tell them apart.
+ */
+#include "peers.h"
+#include "server/key.h"
+
+static bool heap_fails;
+
+void *__real_calloc(size_t, size_t);
+void *__wrap_calloc(size_t, size_t);
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	return heap_fails ? NULL : __real_calloc(count, size);
+}
+
+static void
+every_pair_is_told_apart_by_its_fields_alone(void **state)
+{
+	static struct built_peer one, other;
+
+	(void)state;
+	for (unsigned i = 0; i < PEERS; i++) {
+		struct key *key = key_new(build_peer(&one, i), 7);
+
+		assert_non_null(key);
+		for (unsigned j = 0; j < PEERS; j++) {
+			struct key *second = key_new(build_peer(&other, j), 7);
+
+			assert_int_equal(key_fits(key, 7, &other.peer), i == j);
+			assert_int_equal(key_same(key, second), i == j);
+			assert_int_equal(key_same(second, key), i == j);
+			key_drop(second);
+		}
+		assert_false(key_fits(key, 8, &one.peer));
+		key_drop(key);
+	}
+}
+
+static void
+a_key_keeps_nothing_of_the_peer_that_it_was_made_for(void **state)
+{
+	static struct built_peer one, equal;
+
+	(void)state;
+	for (unsigned i = 0; i < PEERS; i++) {
+		uint64_t hash = key_hash_peer(build_peer(&one, i));
+		struct key *key = key_new(&one.peer, hash);
+
+		memset(&one, 'x', sizeof(one));
+		assert_int_equal(key_hash_peer(build_peer(&equal, i)), hash);
+		equal.peer.connect_timeout = 7;
+		assert_int_equal(key_hash(key), hash);
+		assert_true(key_fits(key, hash, &equal.peer));
+		key_drop(key);
+	}
+}
+
+/* What TLS would be if there were any is no part of it. */
+static void
+without_tls_its_settings_do_not_count(void **state)
+{
+	static struct built_peer one;
+	struct weir_peer plain = peer_at("127.0.0.1", 80), set = plain;
+	struct key *key = key_new(&plain, 7);
+
+	(void)state;
+	set.tls = full_tls(&one);
+	assert_false(key_fits(key, 7, &set));
+	set.tls.on = false;
+	assert_true(key_fits(key, 7, &set));
+	assert_int_equal(key_hash_peer(&set), key_hash_peer(&plain));
+	key_drop(key);
+}
+
+static void
+a_shared_key_lives_until_the_last_lets_go(void **state)
+{
+	struct weir_peer peer = peer_named("origin.test", 80);
+	struct key *key = key_new(&peer, 7), *shared = key_share(key);
+
+	(void)state;
+	assert_ptr_equal(key, shared);
+	key_drop(key);
+	assert_true(key_fits(shared, 7, &peer));
+	key_drop(shared);
+	heap_fails = true;
+	assert_null(key_new(&peer, 7));
+	heap_fails = false;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_pair_is_told_apart_by_its_fields_alone),
+		cmocka_unit_test(a_key_keeps_nothing_of_the_peer_that_it_was_made_for),
+		cmocka_unit_test(without_tls_its_settings_do_not_count),
+		cmocka_unit_test(a_shared_key_lives_until_the_last_lets_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
