@@ -3,16 +3,11 @@
  * http1_cursor: a walk over the bytes of a head.
  *
  * A head is parsed at once in the hope that it is whole, as nearly all are; only when it was not, later calls
- * look for its end in the new bytes first. Control characters are looked for 16 bytes at a time where SSE2
- * is there. WEIR_NO_SIMD builds the plain loop, which the tests run as well.
+ * look for its end in the new bytes first.
  */
 #include "http1_cursor.h"
 
 #include <string.h>
-#if defined(__SSE2__) && !defined(WEIR_NO_SIMD)
-#include <emmintrin.h>
-#define SSE2 1
-#endif
 
 void
 http1_begin(struct http1_cursor *c, const char *head, size_t length, const struct http1_limits *limits)
@@ -79,62 +74,6 @@ http1_miss_crlf(struct http1_cursor *c)
 	if (c->at + 1 == c->end)
 		return http1_starve(c);
 	return http1_refuse(c, 400, "bare CR");
-}
-
-const char *
-http1_find_control(const char *at, const char *end)
-{
-#ifdef SSE2
-	const __m128i last_control = _mm_set1_epi8(0x1f), delete = _mm_set1_epi8(0x7f);
-	const __m128i tab = _mm_set1_epi8('\t');
-
-	for (; end - at >= 16; at += 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-		__m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), control),
-			_mm_cmpeq_epi8(bytes, delete));
-		unsigned mask = (unsigned)_mm_movemask_epi8(bad);
-
-		if (mask != 0)
-			return at + __builtin_ctz(mask);
-	}
-#endif
-	while (at < end && text_is((unsigned char)*at, TEXT_FIELD))
-		at++;
-	return at;
-}
-
-#ifdef SSE2
-/* Letters, digits and '-', of which nearly all names are made, sixteen at a time. */
-static const char *
-skip_plain(const char *at, const char *end)
-{
-	const __m128i bit = _mm_set1_epi8(0x20), a = _mm_set1_epi8('a'), z = _mm_set1_epi8('z' - 'a');
-	const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9), dash = _mm_set1_epi8('-');
-
-	for (; end - at >= 16; at += 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-		__m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, bit), a), digit = _mm_sub_epi8(bytes, zero);
-		__m128i plain = _mm_or_si128(_mm_cmpeq_epi8(bytes, dash), _mm_or_si128(
-			_mm_cmpeq_epi8(_mm_min_epu8(letter, z), letter), _mm_cmpeq_epi8(_mm_min_epu8(digit, nine), digit)));
-		unsigned other = (unsigned)_mm_movemask_epi8(plain) ^ 0xffffu;
-
-		if (other != 0)
-			return at + __builtin_ctz(other);
-	}
-	return at;
-}
-#endif
-
-const char *
-http1_skip_token(const char *at, const char *end)
-{
-#ifdef SSE2
-	at = skip_plain(at, end);
-#endif
-	while (at < end && text_is((unsigned char)*at, TEXT_TOKEN))
-		at++;
-	return at;
 }
 
 bool

@@ -47,12 +47,6 @@ http1_take_crlf(struct http1_cursor *c)
 	return true;
 }
 
-/* The first byte at or after `at` that no field value may hold; `end` when there is none. */
-const char *http1_find_control(const char *at, const char *end);
-
-/* The first byte at or after `at` that is not of a token (RFC 9110, 5.6.2); `end` when there is none. */
-const char *http1_skip_token(const char *at, const char *end);
-
 /* "HTTP/1.x"; *minor is 0 or 1. */
 bool http1_read_version(struct http1_cursor *, uint8_t *minor);
 

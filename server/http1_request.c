@@ -45,8 +45,7 @@ static bool
 read_method(struct http1_cursor *c, struct asked *asked)
 {
 	asked->method = c->at;
-	while (c->at < c->end && text_is((unsigned char)*c->at, TEXT_TOKEN))
-		c->at++;
+	c->at = text_skip_token(c->at, c->end);
 	asked->method_length = (size_t)(c->at - asked->method);
 	if (asked->method_length > METHOD_MOST)
 		return http1_refuse(c, 400, "method is too long");

@@ -31,7 +31,7 @@ read_status(struct http1_cursor *c, struct response *r, struct status_line *line
 	if (at[4] != ' ' && at[4] != '\r')
 		return http1_refuse(c, 400, "malformed status code");
 	line->reason = at[4] == ' ' ? at + 5 : at + 4;
-	c->at = http1_find_control(line->reason, c->end);
+	c->at = text_skip_field(line->reason, c->end);
 	line->reason_length = (size_t)(c->at - line->reason);
 	return http1_take_crlf(c);
 }

@@ -34,7 +34,7 @@ refuse_name(struct http1_cursor *c, const char *name)
 static bool
 read_field(struct http1_cursor *c, struct field *field)
 {
-	const char *name = c->at, *at = http1_skip_token(name, c->end), *value, *last;
+	const char *name = c->at, *at = text_skip_token(name, c->end), *value, *last;
 
 	c->at = at;
 	if (at == c->end)
@@ -45,7 +45,7 @@ read_field(struct http1_cursor *c, struct field *field)
 		return http1_refuse(c, 431, "field name is too long");
 	for (value = at + 1; value < c->end && is_blank(*value); value++)
 		;
-	last = c->at = http1_find_control(value, c->end);
+	last = c->at = text_skip_field(value, c->end);
 	if (!http1_take_crlf(c))
 		return false;
 	while (last > value && is_blank(last[-1]))

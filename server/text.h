@@ -58,6 +58,12 @@ bool text_same_lower(const char *a, const char *b, size_t length);
  */
 bool text_is_one_of(const char *const *list, size_t count, const char *name, size_t length);
 
+/* The first byte at or after `at` that no field value may hold (RFC 9110, 5.5); `end` when there is none. */
+const char *text_skip_field(const char *at, const char *end);
+
+/* The first byte at or after `at` that is not of a token (RFC 9110, 5.6.2); `end` when there is none. */
+const char *text_skip_token(const char *at, const char *end);
+
 /* A token (RFC 9110, 5.6.2); a field value (5.5) of visible characters, spaces and tabs, none at the ends. */
 bool text_is_token(const char *, size_t);
 bool text_is_field_value(const char *, size_t);

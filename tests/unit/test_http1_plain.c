@@ -7,6 +7,6 @@
 #ifndef WEIR_NO_SIMD
 #define WEIR_NO_SIMD
 #endif
-#include "server/http1_cursor.c"
+#include "server/text.c"
 
 #include "test_http1_request.c"
