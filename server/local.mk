@@ -147,7 +147,7 @@ libweircore_a_SOURCES = \
 	server/wire.c \
 	server/wire.h
 
-CORE_LIBS = $(EVENT_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(LTDL_LIBS)
+CORE_LIBS = $(EVENT_LIBS) $(GNUTLS_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(LTDL_LIBS)
 
 # The server takes all of the library, also what only modules call, and lets them see the contract's symbols and no others.
 sbin_PROGRAMS += weir
