@@ -2,6 +2,7 @@
 # Fuzz targets: fuzz/NAME.c defines LLVMFuzzerTestOneInput; its seeds and past findings lie in fuzz/corpus/NAME. make check
 # replays every corpus (fuzz/replay.c); with ./configure --enable-fuzzing CC=clang libFuzzer goes on from there for
 # $FUZZ_SECONDS (default 10) a target. To add one: its line in FUZZ_TARGETS, sorted, and fuzz_NAME_LDADD = $(FUZZ_LIBS).
+# A module's targets lie in its folder, with their corpora in modules/NAME/corpus/TARGET; its local.mk adds them.
 
 FUZZ_TARGETS = fuzz/fuzz_chunked fuzz/fuzz_ini fuzz/fuzz_request fuzz/fuzz_response
 

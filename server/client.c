@@ -2,7 +2,7 @@
 /*
  * client: the life of a client connection between and around its exchanges.
  *
- *	new -> head -> exchange -> idle -> head -> … -> (lingering) -> gone
+ *	new -> (admitted) -> head -> exchange -> idle -> head -> … -> (lingering) -> gone
  *
  * A head is parsed once it is whole; one that comes in pieces is kept in a small buffer meanwhile, under one deadline for
  * the whole of it. A connection that we end while the client may still be sending lingers: the kernel would
@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "arena.h"
 #include "buffer.h"
 #include "exchange.h"
@@ -30,6 +31,7 @@ enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024, FIRST_REQUEST_TIME = 500 
 
 static void readable(evutil_socket_t, short, void *);
 static void deadline_passed(struct deadline *);
+static void run(struct weir_connection *);
 
 static struct weir_connection *
 of_deadline(struct deadline *d)
@@ -62,16 +64,42 @@ destroy(struct weir_connection *c)
 	unlink_client(c);
 	client_want(c, false);
 	deadline_remove(&c->deadline);
+	admit_forget(c);
 	wire_close(&c->wire);
 	buffer_free(&c->in);
 	for (unsigned i = 0; i < c->state_count; i++)
 		free(c->states[i]);
 	free(c->states);
+	free(c->local);
 	listener_forget(l, &c->address.any);
 	free(c);
 	counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, -1);
 	pools_trim(t);
 	thread_check_drained(t);
+}
+
+static void
+refuse(struct weir_connection *c)
+{
+	counter_add(&c->thread->counters, COUNT_CLIENT_REFUSED, 1);
+	destroy(c);
+}
+
+/* Let it in, as far as that goes with what has come. */
+static void
+admit_client(struct weir_connection *c)
+{
+	enum admit_result result = admit(c);
+
+	if (result == ADMIT_REFUSED || !client_want(c, true)) {
+		refuse(c);
+		return;
+	}
+	if (result == ADMIT_WAITING)
+		return;
+	deadline_set(&c->deadline, &c->thread->wheel, c->listener->listen->settings.head_timeout);
+	if (c->in != NULL)
+		run(c);
 }
 
 void
@@ -99,13 +127,10 @@ client_new(struct listener *l, int fd, const struct sockaddr *address)
 	t->clients = c;
 	t->client_count++;
 	counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, 1);
-	if (event_assign(&c->read, t->base, fd, EV_READ | EV_PERSIST, readable, c) != 0
-			|| !exchange_admit(c) || !client_want(c, true)) {
-		counter_add(&t->counters, COUNT_CLIENT_REFUSED, 1);
-		destroy(c);
-		return;
-	}
-	deadline_set(&c->deadline, &t->wheel, l->listen->settings.head_timeout);
+	if (event_assign(&c->read, t->base, fd, EV_READ | EV_PERSIST, readable, c) == 0)
+		admit_client(c);
+	else
+		refuse(c);
 }
 
 bool
@@ -295,6 +320,10 @@ readable(evutil_socket_t fd, short what, void *argument)
 		exchange_client_readable(c->exchange);
 		return;
 	}
+	if (c->admission != NULL) {
+		admit_client(c);
+		return;
+	}
 	got = buffer_receive(c->thread, &c->in, &c->wire);
 	if (got > 0)
 		run(c);
@@ -339,6 +368,11 @@ deadline_passed(struct deadline *d)
 
 	if (c->exchange != NULL) {
 		exchange_client_deadline(c->exchange);
+		return;
+	}
+	if (c->admission != NULL) {
+		counter_add(&c->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
+		refuse(c);
 		return;
 	}
 	if (c->in != NULL && !c->lingering && c->listener->listen != NULL) {

@@ -19,6 +19,7 @@
 #include "wheel.h"
 #include "wire.h"
 
+struct admission;
 struct buffer;
 struct hook;
 struct listener;
@@ -34,7 +35,9 @@ struct weir_connection {
 	struct listener *listener;
 	struct weir_exchange *exchange;		/* NULL: idle, or reading a head */
 	struct buffer *in;			/* received and not consumed; NULL: nothing */
+	struct admission *admission;		/* it waits to be admitted (admit.h) */
 	const struct hook *hook;		/* the running one of the phases accept and handshake */
+	struct sockaddr_in6 *local;		/* as a hook of accept has told; NULL: the socket's */
 	void **states;				/* of modules, by module index; made when first asked for */
 	union {
 		struct sockaddr any;
@@ -46,6 +49,7 @@ struct weir_connection {
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
 	uint16_t state_count;
 	bool reading;				/* the read event is added */
+	bool accepting;				/* a hook of accept runs: it may take bytes and tell addresses */
 	bool eof;				/* the client will send no more */
 	bool running;				/* client_run is at work further up the stack */
 	bool lingering;				/* we have closed; what still comes is thrown away */

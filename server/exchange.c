@@ -370,34 +370,6 @@ exchange_clock(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-bool
-exchange_admit(struct weir_connection *c)
-{
-	const struct chain *chain = &c->listener->listen->chain;
-
-	for (unsigned i = chain->first[WEIR_PHASE_ACCEPT]; i < chain->first[WEIR_PHASE_HANDSHAKE + 1]; i++) {
-		const struct hook *hook = &chain->hooks[i];
-		void *state = client_state(c, hook->module);
-
-		if (state == NULL && hook->module->contract->connection_size > 0)
-			return false;
-		c->hook = hook;
-		switch (hook->connection(c, hook->settings, state)) {
-		case WEIR_NEXT:
-			break;
-		case WEIR_DONE:	/* leave this phase */
-			if (i < chain->first[WEIR_PHASE_HANDSHAKE])
-				i = chain->first[WEIR_PHASE_HANDSHAKE] - 1u;
-			else
-				return true;
-			break;
-		default:
-			return false;
-		}
-	}
-	return true;
-}
-
 static struct weir_exchange *
 create(struct weir_connection *c, const struct http1_limits *limits)
 {

@@ -135,9 +135,6 @@ struct weir_exchange {
 
 /* --- life (exchange.c) ------------------------------------------------------------------------------------------------ */
 
-/* A connection may be served: runs the accept phase. */
-bool exchange_admit(struct weir_connection *);
-
 /* Begin: the client has a whole head of `length` bytes in c->in, or `status` is the error to answer. False without memory. */
 bool exchange_open(struct weir_connection *, size_t length, const struct http1_limits *, int status, const char *why);
 

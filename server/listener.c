@@ -49,19 +49,41 @@ bucket_of(const struct sockaddr *address)
 	return &client_counts[hash % CLIENT_BUCKETS];
 }
 
+/* Count it for its client; false when that one has as many as it may. */
+static bool
+count_client(const struct listener *l, const struct sockaddr *address)
+{
+	_Atomic uint32_t *bucket = bucket_of(address);
+	int64_t limit = l->listen->settings.connections_per_client;
+
+	return bucket == NULL || (int64_t)atomic_fetch_add_explicit(bucket, 1, memory_order_relaxed) < limit || limit == 0;
+}
+
+static void
+discount_client(const struct sockaddr *address)
+{
+	_Atomic uint32_t *bucket = bucket_of(address);
+
+	if (bucket != NULL)
+		atomic_fetch_sub_explicit(bucket, 1, memory_order_relaxed);
+}
+
+bool
+listener_recount(struct listener *l, const struct sockaddr *from, const struct sockaddr *to)
+{
+	discount_client(from);
+	return count_client(l, to);
+}
+
 /* Count it in; false when the listener, the process or the client has as many as it may. */
 static bool
 admit(struct listener *l, const struct sockaddr *address)
 {
 	struct threads *all = l->thread->all;
-	_Atomic uint32_t *bucket = bucket_of(address);
-	int64_t limit = l->listen->settings.connections_per_client;
-	bool good = true;
+	bool good = count_client(l, address);
 
 	if (atomic_fetch_add_explicit(&all->connections, 1, memory_order_relaxed)
 			>= atomic_load_explicit(&all->connection_limit, memory_order_relaxed))
-		good = false;
-	if (bucket != NULL && (int64_t)atomic_fetch_add_explicit(bucket, 1, memory_order_relaxed) >= limit && limit > 0)
 		good = false;
 	return good;
 }
@@ -69,11 +91,8 @@ admit(struct listener *l, const struct sockaddr *address)
 static void
 count_out(struct thread *t, const struct sockaddr *address)
 {
-	_Atomic uint32_t *bucket = bucket_of(address);
-
 	atomic_fetch_sub_explicit(&t->all->connections, 1, memory_order_relaxed);
-	if (bucket != NULL)
-		atomic_fetch_sub_explicit(bucket, 1, memory_order_relaxed);
+	discount_client(address);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------------- */

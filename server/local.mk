@@ -9,6 +9,8 @@ libweircore_a_SOURCES = \
 	server/admin.h \
 	server/admin_calls.c \
 	server/admin_calls.h \
+	server/admit.c \
+	server/admit.h \
 	server/answer.c \
 	server/arena.c \
 	server/arena.h \

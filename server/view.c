@@ -522,7 +522,9 @@ weir_connection_local(struct weir_connection *c)
 	socklen_t length = sizeof(local);
 
 	memset(&local, 0, sizeof(local));
-	if (getsockname(c->wire.fd, &local.any, &length) != 0)
+	if (c->local != NULL)
+		memcpy(&local, c->local, sizeof(*c->local));
+	else if (getsockname(c->wire.fd, &local.any, &length) != 0)
 		local.any.sa_family = AF_UNSPEC;
 	return &local.any;
 }

@@ -132,13 +132,25 @@ WEIR_API void weir_body_will_change(struct weir_exchange *, enum weir_message);
 /* The client's connection, and its address: as seen by the socket, or as a trusted module has set it (copied). */
 WEIR_API struct weir_connection *weir_exchange_connection(struct weir_exchange *);
 WEIR_API const struct sockaddr *weir_client_address(struct weir_exchange *);
-WEIR_API const struct sockaddr *weir_peer_address(struct weir_exchange *);	/* of the socket, always */
+WEIR_API const struct sockaddr *weir_peer_address(struct weir_exchange *);	/* the connection's (below), whatever a request says */
 WEIR_API void weir_set_client_address(struct weir_exchange *, const struct sockaddr *);
 WEIR_API void weir_set_scheme(struct weir_exchange *, const char *scheme);	/* "http" or "https", as the client saw it */
 
 WEIR_API const struct sockaddr *weir_connection_address(struct weir_connection *);	/* the client's */
 WEIR_API const struct sockaddr *weir_connection_local(struct weir_connection *);	/* the listener's side */
 WEIR_API const char *weir_connection_listener(struct weir_connection *);		/* the name of its [listen] section */
+
+/* What the client has sent so far, before TLS and HTTP have seen any of it; NULL and 0: nothing yet. Valid until the hook returns. A hook of
+ * accept that needs more returns WEIR_WAIT and is called again when more has come. The connection is closed when it ends first, when
+ * head_timeout passes, or when a hook wants more than 64 KiB. In accept only; else there is nothing. */
+WEIR_API const char *weir_connection_peek(struct weir_connection *, size_t *length);
+/* Take the first `length` of these bytes away, at most what peek gave: nobody sees them again. In accept only. */
+WEIR_API void weir_connection_skip(struct weir_connection *, size_t length);
+/* Whom the connection is from, and where it went, as a trusted sender in front has told (copied): they take the place of the socket's
+ * for everybody, also where connections are counted by client. Families: IPv4, IPv6 or AF_UNIX (the client's only). In accept only.
+ * False: that client has as many connections as it may; return WEIR_FAIL then. */
+WEIR_API bool weir_connection_set_address(struct weir_connection *, const struct sockaddr *);
+WEIR_API void weir_connection_set_local(struct weir_connection *, const struct sockaddr *);
 
 /* "192.0.2.1", "2001:db8::1" or "unix:"; `to` holds at least 64 bytes. Any thread. Returns `to`. */
 WEIR_API const char *weir_address_text(const struct sockaddr *, char to[64]);

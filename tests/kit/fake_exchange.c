@@ -385,14 +385,79 @@ weir_connection_address(struct weir_connection *connection)
 	return weir_peer_address((struct weir_exchange *)connection);
 }
 
-void
-weir_set_client_address(struct weir_exchange *x, const struct sockaddr *address)
+void *
+weir_connection_state(struct weir_exchange *x)
+{
+	return x->connection_state;
+}
+
+const struct sockaddr *
+weir_connection_local(struct weir_connection *connection)
+{
+	return (const struct sockaddr *)&((struct weir_exchange *)connection)->local;
+}
+
+const char *
+weir_connection_listener(struct weir_connection *connection)
+{
+	(void)connection;
+	return "fake";
+}
+
+static void
+copy_address(struct sockaddr_storage *to, const struct sockaddr *address)
 {
 	size_t size = address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
 		: address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(sa_family_t);
 
-	memset(&x->client, 0, sizeof(x->client));
-	memcpy(&x->client, address, size);
+	memset(to, 0, sizeof(*to));
+	memcpy(to, address, size);
+}
+
+bool
+weir_connection_set_address(struct weir_connection *connection, const struct sockaddr *address)
+{
+	struct weir_exchange *x = (struct weir_exchange *)connection;
+
+	copy_address(&x->peer, address);
+	copy_address(&x->client, address);
+	return !x->crowded;
+}
+
+void
+weir_connection_set_local(struct weir_connection *connection, const struct sockaddr *address)
+{
+	copy_address(&((struct weir_exchange *)connection)->local, address);
+}
+
+/* A copy, so that a sanitizer sees what reads past its end. */
+const char *
+weir_connection_peek(struct weir_connection *connection, size_t *length)
+{
+	struct weir_exchange *x = (struct weir_exchange *)connection;
+	char *copy;
+
+	*length = x->received_length - x->skipped;
+	if (*length == 0)
+		return NULL;
+	copy = take(x, *length);
+	memcpy(copy, x->received + x->skipped, *length);
+	return copy;
+}
+
+void
+weir_connection_skip(struct weir_connection *connection, size_t length)
+{
+	struct weir_exchange *x = (struct weir_exchange *)connection;
+
+	assert(length <= x->received_length - x->skipped);
+	x->skipped += length;
+}
+
+void
+weir_set_client_address(struct weir_exchange *x, const struct sockaddr *address)
+{
+	copy_address(&x->client, address);
 }
 
 /* The address in network order, and its family; a mapped one is IPv4. */
@@ -640,6 +705,19 @@ fake_next_request(struct weir_exchange *x)
 	fake_target(x, "example.com", "/", NULL);
 }
 
+char fake_logged[512];
+
+void
+weir_log(enum weir_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	(void)level;
+	va_start(arguments, format);
+	vsnprintf(fake_logged, sizeof(fake_logged), format, arguments);
+	va_end(arguments);
+}
+
 struct weir_exchange *
 fake_new(const struct weir_module *module)
 {
@@ -654,6 +732,7 @@ fake_new(const struct weir_module *module)
 			assert(!"the module's default is not a value of its option");
 	fake_peer(x, "192.0.2.1");
 	fake_next_request(x);
+	fake_logged[0] = '\0';
 	return x;
 }
 

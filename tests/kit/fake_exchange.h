@@ -27,7 +27,10 @@ struct weir_exchange {
 	int version, response_version;
 	struct fake_field fields[3][FAKE_FIELDS];	/* by enum weir_message */
 	unsigned count[3];
-	struct sockaddr_storage client, peer;
+	struct sockaddr_storage client, peer, local;
+	const char *received;	/* the connection's first bytes, as a hook of accept sees them */
+	size_t received_length, skipped;
+	bool crowded;		/* the client that a hook tells of has as many connections as it may */
 
 	int status, failure_status;
 	const char *type, *body, *failure;
@@ -58,6 +61,9 @@ void fake_next_request(struct weir_exchange *);
 
 /* Run the module's hook of a phase; WEIR_NEXT when it has none, or does not need it with these settings. */
 enum weir_verdict fake_run(struct weir_exchange *, enum weir_phase);
+
+/* The last line that the module wrote to the error log; "": none since fake_new. */
+extern char fake_logged[512];
 
 /* Every field of that name as one text, joined by " | "; NULL when there is none. */
 const char *fake_fields(struct weir_exchange *, enum weir_message, const char *name);

@@ -4,6 +4,7 @@
 
 UNIT_TESTS = \
 	tests/unit/test_address \
+	tests/unit/test_admit \
 	tests/unit/test_arena \
 	tests/unit/test_body \
 	tests/unit/test_buffer \
@@ -51,6 +52,7 @@ TESTS += $(UNIT_TESTS)
 # Event threads that stand still: the scene turns their loops itself, and makes time pass (still_threads.h).
 STILL_THREADS = -Wl,--wrap=pthread_create -Wl,--wrap=pthread_join -Wl,--wrap=clock_gettime
 
+tests_unit_test_admit_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=malloc
 tests_unit_test_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_buffer_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=recv
 tests_unit_test_command_CPPFLAGS = $(FIXTURE_CPPFLAGS)

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admit: the hooks of accept and handshake, and what they ask of a connection's first bytes (weir/exchange.h).
+ */
+#include "admit.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "client.h"
+#include "generation.h"
+#include "listener.h"
+#include "thread.h"
+
+/* A connection that waits. */
+struct admission {
+	struct hold *hold;
+	const struct listen *listen;	/* of that generation */
+	unsigned next;			/* the hook to ask again */
+};
+
+/* --- the hooks -------------------------------------------------------------------------------------------------------- */
+
+static enum weir_verdict
+ask(struct weir_connection *c, const struct hook *hook)
+{
+	void *state = client_state(c, hook->module);
+
+	if (state == NULL && hook->module->contract->connection_size > 0)
+		return WEIR_FAIL;
+	c->hook = hook;
+	return hook->connection(c, hook->settings, state);
+}
+
+/* Ask the hooks from *at up to `end`; *at stays at the one whose verdict that is. */
+static enum weir_verdict
+run_hooks(struct weir_connection *c, const struct chain *chain, unsigned *at, unsigned end)
+{
+	for (; *at < end; ++*at) {
+		enum weir_verdict verdict = ask(c, &chain->hooks[*at]);
+
+		if (verdict == WEIR_DONE)
+			*at = end - 1;
+		else if (verdict != WEIR_NEXT)
+			return verdict;
+	}
+	return WEIR_NEXT;
+}
+
+static enum admit_result
+suspend(struct weir_connection *c, const struct listen *listen, unsigned next)
+{
+	struct admission *a = c->admission;
+
+	if (a == NULL) {
+		a = c->admission = malloc(sizeof(*a));
+		if (a == NULL) {
+			counter_add(&c->thread->counters, COUNT_MEMORY_REFUSED, 1);
+			return ADMIT_REFUSED;
+		}
+		a->hold = thread_hold(c->thread);
+		a->listen = listen;
+		deadline_set(&c->deadline, &c->thread->wheel, listen->settings.head_timeout);
+	}
+	a->next = next;
+	if (c->in != NULL)
+		buffer_settle(c->thread, &c->in);
+	return ADMIT_WAITING;
+}
+
+/* Have more bytes in c->in. WAITING: there are none yet. */
+static enum admit_result
+receive(struct weir_connection *c)
+{
+	int got;
+
+	if (buffer_length(c->in) >= ADMIT_BYTES)
+		return ADMIT_REFUSED;
+	got = buffer_receive(c->thread, &c->in, &c->wire);
+	return got > 0 ? ADMIT_SERVED : got == BUFFER_NOTHING ? ADMIT_WAITING : ADMIT_REFUSED;
+}
+
+/* The phase accept. SERVED: all of its hooks have let the connection pass. */
+static enum admit_result
+accept_phase(struct weir_connection *c, const struct listen *listen, unsigned *at)
+{
+	enum admit_result result = c->admission != NULL ? receive(c) : ADMIT_SERVED;
+	enum weir_verdict verdict;
+
+	while (result == ADMIT_SERVED) {
+		c->accepting = true;
+		verdict = run_hooks(c, &listen->chain, at, listen->chain.first[WEIR_PHASE_HANDSHAKE]);
+		c->accepting = false;
+		if (verdict == WEIR_NEXT)
+			return ADMIT_SERVED;
+		result = verdict == WEIR_WAIT ? receive(c) : ADMIT_REFUSED;
+	}
+	return result;
+}
+
+enum admit_result
+admit(struct weir_connection *c)
+{
+	const struct listen *listen = c->admission != NULL ? c->admission->listen : c->listener->listen;
+	unsigned at = c->admission != NULL ? c->admission->next : listen->chain.first[WEIR_PHASE_ACCEPT];
+	enum admit_result result = accept_phase(c, listen, &at);
+
+	if (result == ADMIT_WAITING)
+		return suspend(c, listen, at);
+	if (result == ADMIT_SERVED
+			&& run_hooks(c, &listen->chain, &at, listen->chain.first[WEIR_PHASE_HANDSHAKE + 1]) != WEIR_NEXT)
+		result = ADMIT_REFUSED;
+	admit_forget(c);
+	return result;
+}
+
+void
+admit_forget(struct weir_connection *c)
+{
+	if (c->admission == NULL)
+		return;
+	thread_release(c->thread, c->admission->hold);
+	free(c->admission);
+	c->admission = NULL;
+}
+
+/* --- the first bytes --------------------------------------------------------------------------------------------------- */
+
+const char *
+weir_connection_peek(struct weir_connection *c, size_t *length)
+{
+	*length = c->accepting ? buffer_length(c->in) : 0;
+	return *length > 0 ? c->in->from : NULL;
+}
+
+void
+weir_connection_skip(struct weir_connection *c, size_t length)
+{
+	if (!c->accepting || length == 0)
+		return;
+	assert(length <= buffer_length(c->in));
+	c->in->from += length;
+	if (c->in->from == c->in->to)
+		buffer_free(&c->in);
+}
+
+bool
+weir_connection_set_address(struct weir_connection *c, const struct sockaddr *address)
+{
+	bool good;
+
+	if (!c->accepting)
+		return false;
+	good = listener_recount(c->listener, &c->address.any, address);
+	memset(&c->address, 0, sizeof(c->address));
+	if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
+		memcpy(&c->address, address, address->sa_family == AF_INET ? sizeof(c->address.in) : sizeof(c->address.in6));
+	else
+		c->address.any.sa_family = address->sa_family;
+	return good;
+}
+
+void
+weir_connection_set_local(struct weir_connection *c, const struct sockaddr *address)
+{
+	bool inet = address->sa_family == AF_INET || address->sa_family == AF_INET6;
+
+	if (!c->accepting || !inet)
+		return;
+	if (c->local == NULL && (c->local = calloc(1, sizeof(*c->local))) == NULL) {
+		counter_add(&c->thread->counters, COUNT_MEMORY_REFUSED, 1);
+		return;
+	}
+	memcpy(c->local, address, address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+}
