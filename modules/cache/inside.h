@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inside: what a store is made of, for store.c and purge.c alone.
+ *
+ * Locks are taken in this order: the store's, then a shard's. An object's `linked` and all that hangs on it (queue,
+ * tags) change under the store's lock, its bucket under the shard's, too.
+ */
+#ifndef CACHE_INSIDE_H
+#define CACHE_INSIDE_H
+
+#include "memory.h"
+#include "queue.h"
+#include "store.h"
+
+#include <stdalign.h>
+
+#define SHARDS 64
+#define PURGES 64			/* that are remembered */
+#define PURGE_TEXT 1024			/* of each; one that is longer counts as one of all */
+
+struct cache_shard {
+	alignas(64) pthread_mutex_t lock;
+};
+
+enum cache_purge_kind { CACHE_PURGE_KEY, CACHE_PURGE_PREFIX, CACHE_PURGE_TAG };
+
+/* A purge, for responses that were asked for before it and come in after it. */
+struct cache_purge {
+	enum cache_purge_kind kind;
+	bool soft;
+	size_t length;
+	char text[PURGE_TEXT];
+};
+
+struct cache_store {
+	/* Set once. */
+	struct cache_store_options options;
+	uint64_t object_most;
+	size_t size;
+	struct cache_object **buckets;
+	size_t bucket_mask;
+	struct cache_tag **tags;
+	size_t tag_mask;
+	void *tables;			/* one mapping: buckets, tags, ghosts */
+	size_t tables_size;
+	unsigned holders;		/* the main thread's */
+
+	struct cache_shard shards[SHARDS];
+	alignas(64) _Atomic(struct cache_object *) buried;	/* a stack by `next` */
+	_Atomic uint64_t epoch;
+
+	alignas(64) pthread_mutex_t lock;	/* of all below */
+	struct cache_memory memory;
+	struct cache_queues queues;
+	struct cache_object *dying;	/* being freed, some blocks at a time */
+	struct cache_stats stats;
+	struct cache_purge purges[PURGES];	/* number n at n % PURGES; the epoch is the last's */
+};
+
+static inline pthread_mutex_t *
+shard_lock(struct cache_store *store, uint64_t bucket)
+{
+	return &store->shards[bucket % SHARDS].lock;
+}
+
+static inline uint64_t
+tag_hash(const char *text, size_t length)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
+	return hash ^ hash >> 32;
+}
+
+/* All under the store's lock. */
+
+/* Let it not be found any more, and give back the store's hold of it. */
+void cache_store_unlink(struct cache_store *, struct cache_object *);
+
+/* Did a purge since its epoch mean it? A soft one makes it stale. */
+bool cache_store_was_purged(const struct cache_store *, struct cache_object *);
+
+#endif
