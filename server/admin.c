@@ -23,6 +23,7 @@
 #include "generation.h"
 #include "log.h"
 #include "process.h"
+#include "takeover.h"
 
 enum { BACKLOG = 64, HEADERS_MOST = 8192, BODY_MOST = 256 * 1024, TIMEOUT = 10 };
 
@@ -33,6 +34,7 @@ struct admin {
 	struct sockaddr_un address;
 	dev_t device;				/* of the socket's file: only our own is removed */
 	ino_t inode;
+	bool lent;				/* another Weir has it too, and answers for the file */
 };
 
 static void
@@ -131,8 +133,8 @@ serve(struct admin *a, struct process *p, int fd)
 {
 	a->pause = evtimer_new(p->base, pause_over, a);
 	a->http = evhttp_new(p->base);
-	a->listener = evconnlistener_new(p->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
-		BACKLOG, fd);
+	a->listener = evconnlistener_new(p->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+		(takeover_waits(p) ? LEV_OPT_DISABLED : 0), BACKLOG, fd);
 	if (a->listener == NULL)
 		close(fd);
 	if (a->pause == NULL || a->http == NULL || a->listener == NULL)
@@ -172,6 +174,25 @@ take_file(struct admin *a, const struct process *p)
 	return true;
 }
 
+/* The former process's socket, if it is on the same path; -1. */
+static int
+taken_over(struct admin *a, struct process *p)
+{
+	struct sockaddr_un address = { 0 };
+	socklen_t length = sizeof(address);
+	int fd = takeover_admin(p);
+
+	if (fd < 0)
+		return -1;
+	if (getsockname(fd, (struct sockaddr *)&address, &length) == 0
+			&& strcmp(address.sun_path, a->address.sun_path) == 0) {
+		a->lent = true;
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
 bool
 admin_open(struct process *p, struct report *report)
 {
@@ -185,9 +206,12 @@ admin_open(struct process *p, struct report *report)
 		report_error(report, NULL, 0, "no memory for the admin socket");
 		return false;
 	}
-	if (!set_address(&a->address, path, report, file) || !clear_way(&a->address, report, file))
+	if (!set_address(&a->address, path, report, file))
 		return false;
-	if ((fd = bind_socket(&a->address)) < 0 || !take_file(a, p)) {
+	fd = taken_over(a, p);
+	if (fd < 0 && !clear_way(&a->address, report, file))
+		return false;
+	if ((fd < 0 && (fd = bind_socket(&a->address)) < 0) || !take_file(a, p)) {
 		explain(path, errno, report, file);
 		if (fd >= 0)
 			close(fd);
@@ -196,6 +220,31 @@ admin_open(struct process *p, struct report *report)
 	if (!serve(a, p, fd))
 		report_error(report, file, 0, "`admin = %s` cannot be served: no memory", path);
 	return report->errors == 0;
+}
+
+int
+admin_descriptor(const struct admin *a)
+{
+	return a != NULL ? evconnlistener_get_fd(a->listener) : -1;
+}
+
+void
+admin_accept(struct admin *a)
+{
+	if (a == NULL)
+		return;
+	a->lent = false;
+	evconnlistener_enable(a->listener);
+}
+
+void
+admin_release(struct admin *a)
+{
+	if (a == NULL)
+		return;
+	event_del(a->pause);
+	evconnlistener_disable(a->listener);
+	a->lent = true;
 }
 
 void
@@ -210,7 +259,7 @@ admin_free(struct admin **admin)
 		evhttp_free(a->http);		/* with the listener */
 	if (a->pause != NULL)
 		event_free(a->pause);
-	if (a->inode != 0 && lstat(a->address.sun_path, &status) == 0 && status.st_dev == a->device &&
+	if (!a->lent && a->inode != 0 && lstat(a->address.sun_path, &status) == 0 && status.st_dev == a->device &&
 		status.st_ino == a->inode)
 		unlink(a->address.sun_path);
 	free(a);

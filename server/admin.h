@@ -19,6 +19,15 @@ struct report;
  * False, with the report saying why, when it cannot be had. */
 bool admin_open(struct process *, struct report *);
 
+/* The listening socket; -1 where there is none. */
+int admin_descriptor(const struct admin *);
+
+/* In a process that takes over, calls are only accepted from here on. */
+void admin_accept(struct admin *);
+
+/* Another process has the socket and its file: accept no more; calls that are here are answered. */
+void admin_release(struct admin *);
+
 /* Stop listening, close connections, remove the socket's file. */
 void admin_free(struct admin **);
 

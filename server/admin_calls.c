@@ -27,6 +27,8 @@
 #include "process.h"
 #include "reload.h"
 #include "reply.h"
+#include "takeover.h"
+#include "upgrade.h"
 
 enum { ARGUMENTS_MOST = 64 };
 
@@ -124,6 +126,8 @@ show_status(struct process *p, struct evhttp_request *request)
 		"threads", (int)t->count, "ready", (int)p->ready, "draining", (int)p->stopping);
 
 	json_object_set_new(status, "configuration", reply_string(p->current->path));
+	if (takeover_predecessor(p) != 0)
+		json_object_set_new(status, "predecessor", json_integer((json_int_t)takeover_predecessor(p)));
 	add_count(status, "connections", t, COUNT_CLIENT_CONNECTIONS);
 	add_count(status, "accepted", t, COUNT_CLIENT_ACCEPTED);
 	add_count(status, "requests", t, COUNT_REQUESTS);
@@ -229,6 +233,53 @@ reload(struct process *p, struct evhttp_request *request)
 	*call = (struct call){ .waiter.told = reloaded, .process = p, .request = request };
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), caller_gone, call);
 	reload_ask(p, &call->waiter);
+}
+
+/* A request that waits for the end of an upgrade. */
+struct upgrade_call {
+	struct upgrade_waiter waiter;
+	struct process *process;
+	struct evhttp_request *request;
+};
+
+static void
+upgrade_caller_gone(struct evhttp_connection *connection, void *argument)
+{
+	struct upgrade_call *call = argument;
+
+	(void)connection;
+	upgrade_forget(call->process, &call->waiter);
+	free(call);
+}
+
+static void
+upgraded(struct upgrade_waiter *waiter, const struct upgrade_outcome *outcome)
+{
+	struct upgrade_call *call = (struct upgrade_call *)waiter;
+	struct evhttp_request *request = call->request;
+	json_t *answer = json_pack("{sI, sI, so}", "pid", (json_int_t)(outcome->pid != 0 ? outcome->pid : getpid()),
+		"milliseconds", (json_int_t)outcome->milliseconds, "output", reply_string(outcome->said));
+
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+	free(call);
+	if (outcome->pid == 0)
+		json_object_set_new(answer, "error", reply_string(outcome->why));
+	send_json(request, outcome->pid != 0 ? 200 : 422, answer);
+}
+
+static void
+upgrade(struct process *p, struct evhttp_request *request)
+{
+	struct upgrade_call *call = calloc(1, sizeof(*call));
+
+	log_caller(request, "upgrade");
+	if (call == NULL) {
+		send_error(request, 503, "no memory");
+		return;
+	}
+	*call = (struct upgrade_call){ .waiter.told = upgraded, .process = p, .request = request };
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), upgrade_caller_gone, call);
+	upgrade_ask(p, &call->waiter);
 }
 
 static void
@@ -388,6 +439,7 @@ static const struct {
 	{ "/v1/status", false, show_status },
 	{ "/v1/reload", true, reload },
 	{ "/v1/stop", true, stop },
+	{ "/v1/upgrade", true, upgrade },
 	{ "/v1/modules", false, show_modules },
 	{ "/metrics", false, show_metrics },
 	{ "/healthz", false, show_health },
@@ -423,15 +475,18 @@ try_module(struct process *p, struct evhttp_request *request, const char *path)
 void
 admin_calls_handle(struct evhttp_request *request, void *process)
 {
+	struct process *p = process;
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
 
+	if (p->stopping)	/* what comes next may be for the process that has taken over */
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
 	for (size_t i = 0; path != NULL && i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (strcmp(path, calls[i].path) == 0) {
 			if (method_fits(request, calls[i].post))
-				calls[i].answer(process, request);
+				calls[i].answer(p, request);
 			return;
 		}
-	if (path == NULL || !try_module(process, request, path))
+	if (path == NULL || !try_module(p, request, path))
 		send_error(request, 404, "there is no such path");
 }

@@ -385,8 +385,20 @@ deadline_passed(struct deadline *d)
 
 /* --- many of them --------------------------------------------------------------------------------------------------- */
 
+/* Not longer than it could have been idle without a drain. */
+static int64_t
+patience_with(const struct weir_connection *c, int64_t patience)
+{
+	int64_t most = patience;
+
+	if (c->listener->listen != NULL)
+		most = c->requests == 0 ? c->listener->listen->settings.head_timeout
+			: c->listener->listen->settings.keepalive_timeout;
+	return most < patience ? most : patience;
+}
+
 void
-client_close_idle(struct thread *t)
+client_close_idle(struct thread *t, int64_t patience)
 {
 	struct weir_connection *next;
 
@@ -396,6 +408,8 @@ client_close_idle(struct thread *t)
 			continue;
 		if (has_unread(c))
 			event_active(&c->read, EV_READ, 0);	/* a request is here already: it is still answered */
+		else if (patience > 0)
+			deadline_set(&c->deadline, &t->wheel, patience_with(c, patience));
 		else if (c->requests == 0)
 			deadline_set(&c->deadline, &t->wheel, FIRST_REQUEST_TIME);	/* and one is on its way */
 		else

@@ -71,7 +71,7 @@ void client_next(struct weir_connection *, enum client_end);
 /* Have the read event on, or off. False when it cannot be had. */
 bool client_want(struct weir_connection *, bool wanted);
 
-void client_close_idle(struct thread *);	/* those without an exchange (drain) */
+void client_close_idle(struct thread *, int64_t patience);	/* those without an exchange (drain) */
 void client_close_all(struct thread *);		/* every one, exchange and all (stop) */
 void client_close_of(struct thread *, const struct listener *);	/* idle ones of a listener that is gone */
 

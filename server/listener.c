@@ -196,10 +196,10 @@ stop_accepting(struct listener *l, bool drain)
 	if (l->event == NULL)
 		return;
 	l->clients++;	/* so that it stays while we look at it */
-	for (int i = 0; drain && i < 4096 && accept_one(l); i++)
+	for (int i = 0; drain && !l->set->lent && i < 4096 && accept_one(l); i++)
 		;
-	if (drain && !l->set->inherited)
-		shutdown(l->fd, SHUT_RD);	/* the kernel refuses from now on; an inherited one goes on elsewhere */
+	if (drain && !l->set->inherited && !l->set->lent)
+		shutdown(l->fd, SHUT_RD);	/* the kernel refuses from now on; what others have goes on there */
 	event_free(l->event);
 	l->event = NULL;
 	if (l->pause != NULL)
@@ -211,7 +211,7 @@ stop_accepting(struct listener *l, bool drain)
 }
 
 static void
-begin(struct thread *t, const struct socket_set *set, const struct listen *listen)
+begin(struct thread *t, const struct socket_set *set, const struct listen *listen, int fd)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -219,7 +219,7 @@ begin(struct thread *t, const struct socket_set *set, const struct listen *liste
 		l->thread = t;
 		l->set = set;
 		l->listen = listen;
-		l->fd = set->sockets[t->public.number];
+		l->fd = fd;
 		l->event = event_new(t->base, l->fd, EV_READ | EV_PERSIST, acceptable, l);
 		l->pause = event_new(t->base, -1, 0, pause_over, l);
 		l->next = t->listeners;
@@ -229,6 +229,21 @@ begin(struct thread *t, const struct socket_set *set, const struct listen *liste
 		free_listener(l);
 	}
 	weir_log(WEIR_LOG_ERROR, "thread %u has no memory to listen on %s", t->public.number, set->text);
+}
+
+bool
+listener_serves(const struct socket_set *set, unsigned socket, unsigned thread, unsigned threads)
+{
+	/* Of whichever there are fewer, each has several of the others. */
+	return set->count < threads ? thread % set->count == socket : socket % threads == thread;
+}
+
+static void
+begin_set(struct thread *t, const struct socket_set *set, const struct listen *listen)
+{
+	for (unsigned i = 0; i < set->count; i++)
+		if (listener_serves(set, i, t->public.number, t->all->count))
+			begin(t, set, listen, set->sockets[i]);
 }
 
 static const struct socket_set *
@@ -270,7 +285,7 @@ listener_update(struct thread *t, const struct sockets *sockets, const struct ge
 		for (l = t->listeners; l != NULL && l->set != set; l = l->next)
 			;
 		if (l == NULL && set->wanted)
-			begin(t, set, &g->listens[set->listen]);
+			begin_set(t, set, &g->listens[set->listen]);
 	}
 }
 

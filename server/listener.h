@@ -3,10 +3,11 @@
  * listener: where clients arrive.
  *
  * The main thread opens the sockets (before privileges are dropped): for each address of each [listen] section one socket
- * with SO_REUSEPORT an event thread, or one socket that all share where the kernel offers no more (Unix sockets, sockets
- * handed over by systemd). A `struct socket_set` is what is open for one address; it outlives generations, so that a
- * reload keeps what stays, opens what is new and closes what is gone. Each thread has a `struct listener` for each set:
- * it accepts, applies the limits on connections, runs the accept phase and begins a client.
+ * with SO_REUSEPORT an event thread, or a single one for Unix sockets. What was handed over, by systemd or by the process
+ * that this one replaces, is taken as it is, whatever its number: each socket has a queue of its own in the kernel, and none
+ * may be left without a thread. A `struct socket_set` is what is open for one address; it outlives generations, so that a
+ * reload keeps what stays, opens what is new and closes what is gone. Each thread has a `struct listener` for each socket
+ * that it serves: it accepts, applies the limits on connections, runs the accept phase and begins a client.
  */
 #ifndef WEIR_SERVER_LISTENER_H
 #define WEIR_SERVER_LISTENER_H
@@ -24,10 +25,12 @@ struct socket_set {
 	struct socket_set *next;
 	struct weir_address address;
 	char text[128];			/* as shown: "127.0.0.1:8080", with the port that the kernel gave */
-	int *sockets;			/* one a thread; the same number in all when shared */
+	int *sockets;			/* listener_serves tells which threads accept from which */
 	unsigned count;
 	unsigned listen;		/* index of its [listen] section in the newest generation */
-	bool shared, inherited, wanted;
+	bool wanted;			/* by that generation */
+	bool inherited;			/* from a service manager, which keeps it open */
+	bool lent;			/* another Weir has it too, and answers for its queue and its file */
 };
 
 /* All sets of the process; the main thread's. */
@@ -42,9 +45,19 @@ struct sockets {
  */
 bool sockets_open(struct sockets *, const struct generation *, struct report *);
 
-/* Offer sockets that were handed over (LISTEN_FDS): sockets_open uses them for the addresses that they are bound to. Each is closed
- * where it is not a listening socket. */
-void sockets_inherit(struct sockets *, int first, unsigned count);
+/*
+ * Offer a socket that was handed over: sockets_open uses it for the address that it is bound to; those of one address become one
+ * set. The set is NULL, and the descriptor closed, when it is no listening socket or there is no memory. The caller says
+ * on the set what is known of its origin.
+ */
+struct socket_set *sockets_adopt(struct sockets *, int fd);
+
+/* The port was the kernel's choice: the set is that of the address with port 0. */
+void sockets_mark_any_port(struct socket_set *);
+bool sockets_is_any_port(const struct socket_set *);
+
+/* Does thread `thread` of `threads` accept from the socket with this index? */
+bool listener_serves(const struct socket_set *, unsigned socket, unsigned thread, unsigned threads);
 
 /* Close the sets that the newest generation does not want; after every thread has taken that generation over. */
 void sockets_sweep(struct sockets *);
@@ -65,7 +78,7 @@ struct listener {
 /* On the event thread: make the thread's listeners those of this generation. */
 void listener_update(struct thread *, const struct sockets *, const struct generation *);
 
-/* On the event thread: accept what has already connected, then no more. */
+/* On the event thread: accept what has already connected, then no more; what is lent is left to the other process. */
 void listener_close_all(struct thread *);
 void listener_free_all(struct thread *);
 

@@ -126,6 +126,8 @@ libweircore_a_SOURCES = \
 	server/sockets.c \
 	server/status.c \
 	server/status.h \
+	server/takeover.c \
+	server/takeover.h \
 	server/target.c \
 	server/target.h \
 	server/template.c \
@@ -135,6 +137,8 @@ libweircore_a_SOURCES = \
 	server/thread.c \
 	server/thread.h \
 	server/tunnel.c \
+	server/upgrade.c \
+	server/upgrade.h \
 	server/upload.c \
 	server/upstream.c \
 	server/upstream.h \

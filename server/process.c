@@ -27,6 +27,8 @@
 #include "notify.h"
 #include "offload.h"
 #include "reload.h"
+#include "takeover.h"
+#include "upgrade.h"
 
 enum { LIVING_MOST = 1024, OFFLOAD_THREADS = 2 };
 
@@ -77,14 +79,22 @@ taken(void *argument)
 {
 	struct process *p = argument;
 
-	if (p->ready) {
+	if (p->ready)
 		reload_taken(p);
-		return;
-	}
+	else if (takeover_waits(p))
+		takeover_ready(p);
+	else
+		process_is_ready(p);
+}
+
+void
+process_is_ready(struct process *p)
+{
 	p->ready = true;
 	log_addresses(p);
 	notify_send("READY=1\nMAINPID=%ld\nSTATUS=serving generation %" PRIu64, (long)getpid(),
 		p->current->number);
+	reload_resume(p);
 }
 
 /* --- the end -------------------------------------------------------------------------------------------- */
@@ -110,21 +120,38 @@ drain_timed_out(evutil_socket_t fd, short what, void *argument)
 	event_base_loopbreak(p->base);
 }
 
-void
-process_stop(struct process *p)
+static void
+drain(struct process *p, int64_t patience)
 {
 	int64_t timeout = p->current->settings.drain_timeout;
 	struct timeval after = { .tv_sec = timeout / 1000, .tv_usec = timeout % 1000 * 1000 };
 
-	notify_send("STOPPING=1\nSTATUS=%s", p->stopping ? "ending" : "draining");
+	p->stopping = true;
+	weir_log(WEIR_LOG_NOTICE, "stopping; running requests have %" PRId64 " s to end", timeout / 1000);
+	threads_drain(&p->threads, patience);
+	event_add(p->drain_timer, &after);
+}
+
+void
+process_stop(struct process *p)
+{
+	if (!p->retired)
+		notify_send("STOPPING=1\nSTATUS=%s", p->stopping ? "ending" : "draining");
 	if (p->stopping) {
 		event_base_loopbreak(p->base);
 		return;
 	}
-	p->stopping = true;
-	weir_log(WEIR_LOG_NOTICE, "stopping; running requests have %" PRId64 " s to end", timeout / 1000);
-	threads_drain(&p->threads);
-	event_add(p->drain_timer, &after);
+	upgrade_abort(p);
+	drain(p, 0);
+}
+
+/* Idle clients will find the new process where they found us, but not with a request that crosses our end: each may
+ * ask once more. Half of the time leaves the other half to what they ask for. */
+void
+process_retire(struct process *p)
+{
+	p->retired = true;
+	drain(p, p->current->settings.drain_timeout / 2);
 }
 
 /* --- signals -------------------------------------------------------------------------------------------- */
@@ -154,6 +181,8 @@ signalled(evutil_socket_t number, short what, void *argument)
 		reload_ask(p, NULL);
 	else if (number == SIGUSR1)
 		reopen_logs(p);
+	else if (number == SIGUSR2)
+		upgrade_ask(p, NULL);
 	else
 		process_stop(p);
 }
@@ -161,7 +190,7 @@ signalled(evutil_socket_t number, short what, void *argument)
 static bool
 watch_signals(struct process *p)
 {
-	static const int numbers[PROCESS_SIGNALS] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 };
+	static const int numbers[PROCESS_SIGNALS] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
 
 	for (int i = 0; i < PROCESS_SIGNALS; i++) {
 		p->signals[i] = evsignal_new(p->base, numbers[i], signalled, p);
@@ -321,18 +350,33 @@ prepare_loop(struct process *p, struct report *report)
 		p->drain_timer = evtimer_new(p->base, drain_timed_out, p);
 	}
 	if (p->tick != NULL && p->drain_timer != NULL && event_add(p->tick, &second) == 0 &&
-		watch_signals(p) && reload_init(p))
+		reload_init(p) && upgrade_init(p) && takeover_watch(p) && watch_signals(p))
 		return true;
 	report_error(report, NULL, 0, "no memory or no descriptors for the main loop");
 	return false;
+}
+
+static void
+adopt_managed(struct process *p)
+{
+	unsigned count = notify_descriptors();
+
+	for (unsigned i = 0; i < count; i++) {
+		struct socket_set *set = sockets_adopt(&p->sockets, NOTIFY_FIRST + (int)i);
+
+		if (set != NULL)
+			set->inherited = true;
+	}
 }
 
 /* What was handed over but is not in the configuration would only keep clients waiting. */
 static void
 close_unnamed(struct process *p, struct report *report)
 {
+	if (p->takeover != NULL)
+		takeover_note_unwanted(p);
 	for (const struct socket_set *set = p->sockets.first; set != NULL; set = set->next)
-		if (!set->wanted)
+		if (!set->wanted && !set->lent)
 			report_warning(report, p->current->path, 0,
 				"a socket on %s was handed over, but no [listen] section has that address; "
 				"it is closed", set->text);
@@ -346,7 +390,7 @@ bind_and_drop(struct process *p, struct report *report)
 	char why[256];
 
 	p->sockets.threads = p->current->threads;
-	sockets_inherit(&p->sockets, NOTIFY_FIRST, notify_descriptors());
+	adopt_managed(p);
 	if (!sockets_open(&p->sockets, p->current, report) || !admin_open(p, report))
 		return false;
 	close_unnamed(p, report);
@@ -357,16 +401,20 @@ bind_and_drop(struct process *p, struct report *report)
 	return true;
 }
 
+/* Of a process that takes over, the threads have all but listeners until it may. */
 static bool
 start_threads(struct process *p, struct report *report)
 {
+	static const struct sockets none;
+	const struct sockets *sockets = takeover_waits(p) ? &none : &p->sockets;
+
 	p->threads.taken = taken;
 	p->threads.drained = drained;
 	p->threads.released = released;
 	p->threads.argument = p;
 	if (offload_start(OFFLOAD_THREADS) &&
 		threads_start(&p->threads, p->current->threads, &p->current->settings, p->base) &&
-		threads_publish(&p->threads, p->current, &p->sockets))
+		threads_publish(&p->threads, p->current, sockets))
 		return true;
 	report_error(report, NULL, 0, "cannot start the event threads");
 	return false;
@@ -375,8 +423,8 @@ start_threads(struct process *p, struct report *report)
 static bool
 start(struct process *p, struct report *report)
 {
-	bool good = read_configuration(p, report) && prepare_loop(p, report) && bind_and_drop(p, report)
-		&& start_threads(p, report);
+	bool good = takeover_begin(p, report) && read_configuration(p, report) && prepare_loop(p, report)
+		&& bind_and_drop(p, report) && start_threads(p, report);
 
 	report_print(report, stderr);
 	return good;
@@ -395,6 +443,8 @@ end(struct process *p)
 		generation_free(&p->current);
 	sockets_close(&p->sockets);
 	reload_free(p);
+	upgrade_free(p);
+	takeover_free(p);
 	for (int i = 0; i < PROCESS_SIGNALS; i++)
 		if (p->signals[i] != NULL)
 			event_free(p->signals[i]);

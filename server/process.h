@@ -24,8 +24,10 @@ struct event_base;
 struct generation;
 struct modules;
 struct reload_waiter;
+struct takeover;
+struct upgrade;
 
-enum { PROCESS_SIGNALS = 5 };
+enum { PROCESS_SIGNALS = 6 };
 
 struct process {
 	const struct command *command;
@@ -43,6 +45,9 @@ struct process {
 	int64_t started;			/* weir_now */
 	bool ready;				/* every thread has taken the first generation */
 	bool stopping, failed;
+	bool retired;				/* another process serves, and the service manager is that one's */
+	struct upgrade *upgrade;		/* to a new process */
+	struct takeover *takeover;		/* from a former one; NULL: there was none */
 
 	struct {
 		struct event *begin;		/* activated for each request: many at once become one */
@@ -60,6 +65,12 @@ int process_run(const struct command *);
 
 /* Drain and end; at once when it is draining already. */
 void process_stop(struct process *);
+
+/* Every thread is ready to serve, and nothing stands against it: say so. */
+void process_is_ready(struct process *);
+
+/* Another process has taken over: drain, with patience for idle clients, and end. */
+void process_retire(struct process *);
 
 /* Keep account of a generation that threads hold. False without memory. */
 bool process_add_generation(struct process *, struct generation *);

@@ -15,6 +15,7 @@
 #include "notify.h"
 #include "process.h"
 #include "report.h"
+#include "upgrade.h"
 
 static int64_t
 microseconds(void)
@@ -119,7 +120,7 @@ warn_of_old(const struct process *p, const struct generation *g, struct report *
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (settings[i].changed)
-			report_warning(report, g->path, 0, "`%s` in [weir] has changed; that needs a restart",
+			report_warning(report, g->path, 0, "`%s` in [weir] has changed; that needs a restart or an upgrade",
 				settings[i].name);
 }
 
@@ -169,8 +170,8 @@ begin(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	p->reload.again = p->reload.publishing;
-	if (p->reload.publishing)
+	p->reload.again = p->reload.publishing || upgrade_is_under_way(p);
+	if (p->reload.again)
 		return;
 	p->reload.waiters = p->reload.asked;
 	p->reload.asked = NULL;
@@ -192,6 +193,18 @@ reload_taken(struct process *p)
 	sockets_sweep(&p->sockets);
 	p->reload.publishing = false;
 	end(p, true);
+	reload_resume(p);
+}
+
+bool
+reload_is_asked(const struct process *p)
+{
+	return p->reload.again;
+}
+
+void
+reload_resume(struct process *p)
+{
 	if (p->reload.again)
 		event_active(p->reload.begin, EV_TIMEOUT, 0);
 }

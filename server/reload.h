@@ -35,6 +35,10 @@ void reload_free(struct process *);
 void reload_ask(struct process *, struct reload_waiter *);
 void reload_forget(struct process *, struct reload_waiter *);
 
+/* Is one put off, as there is an upgrade under way? It begins with reload_resume. */
+bool reload_is_asked(const struct process *);
+void reload_resume(struct process *);
+
 /* Every thread has taken over the generation published last (threads.h). */
 void reload_taken(struct process *);
 

@@ -173,6 +173,9 @@ const struct weir_option weir_options[] = {
 		.doc = "Bound of the client connections on all threads together." },
 	{ "drain_timeout", WEIR_DURATION, AT(drain_timeout), .initial = "30s", .min = 0, .max = DAY,
 		.doc = "How long running requests may take to end after TERM; then they are cut." },
+	{ "upgrade_timeout", WEIR_DURATION, AT(upgrade_timeout), .initial = "30s", .min = 100, .max = HOUR,
+		.doc = "How long a new process may take to be ready, at an upgrade; then it is ended, and this one "
+		"serves on." },
 	{ "error_log", WEIR_CUSTOM, AT(error_log), .initial = "stderr", .size = sizeof(const char *),
 		.parse = parse_log,
 		.doc = "Where errors are written: stderr, syslog or a file's path." },

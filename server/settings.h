@@ -19,7 +19,7 @@ struct weir_settings {
 	struct weir_list order;		/* const char *: "a b c": these modules in this order, in every phase */
 	uint64_t memory;		/* bytes of buffers, all threads together; 0: no bound */
 	int64_t connections;		/* of clients, all threads together */
-	int64_t drain_timeout;
+	int64_t drain_timeout, upgrade_timeout;
 	const char *error_log;		/* stderr, syslog or a file's path */
 	int log_level;			/* error warning notice debug */
 	struct weir_list resolver;	/* struct weir_address: DNS servers; none: /etc/resolv.conf */

@@ -61,22 +61,23 @@ name_set(struct socket_set *set)
 		snprintf(set->text, sizeof(set->text), "%s:%u", host, ntohs(bound.socket.in.sin_port));
 }
 
+/* The file of a Unix socket goes with it, unless somebody else still listens there. */
 static void
 close_set(struct socket_set *set)
 {
-	unsigned own = set->shared ? 1 : set->count;
+	bool ours = set->address.socket.any.sa_family == AF_UNIX && !set->inherited && !set->lent;
 
-	for (unsigned i = 0; i < own && set->sockets != NULL; i++)
+	if (ours && set->count > 0 && set->sockets[0] >= 0)
+		unlink(set->address.socket.un.sun_path);
+	for (unsigned i = 0; i < set->count; i++)
 		if (set->sockets[i] >= 0)
 			close(set->sockets[i]);
-	if (set->address.socket.any.sa_family == AF_UNIX && !set->inherited && set->sockets != NULL && set->sockets[0] >= 0)
-		unlink(set->address.socket.un.sun_path);
 	free(set->sockets);
 	free(set);
 }
 
 static struct socket_set *
-new_set(const struct weir_address *address, unsigned threads)
+new_set(const struct weir_address *address, unsigned count)
 {
 	struct socket_set *set = calloc(1, sizeof(*set));
 
@@ -84,13 +85,13 @@ new_set(const struct weir_address *address, unsigned threads)
 		return NULL;
 	set->address = *address;
 	set->address.host = NULL;	/* the text is the generation's; sets outlive it */
-	set->count = threads;
-	set->sockets = malloc(threads * sizeof(*set->sockets));
+	set->count = count;
+	set->sockets = malloc(count * sizeof(*set->sockets));
 	if (set->sockets == NULL) {
 		free(set);
 		return NULL;
 	}
-	for (unsigned i = 0; i < threads; i++)
+	for (unsigned i = 0; i < count; i++)
 		set->sockets[i] = -1;
 	return set;
 }
@@ -149,9 +150,6 @@ open_unix(struct socket_set *set, const struct listen_settings *settings)
 		return false;
 	if (settings->socket_mode != 0 && chmod(set->address.socket.un.sun_path, (mode_t)settings->socket_mode) != 0)
 		return false;
-	for (unsigned i = 1; i < set->count; i++)
-		set->sockets[i] = set->sockets[0];
-	set->shared = true;
 	return true;
 }
 
@@ -177,33 +175,84 @@ open_tcp(struct socket_set *set, const struct listen_settings *settings)
 
 /* --- sockets handed over ---------------------------------------------------------------------------------------- */
 
-void
-sockets_inherit(struct sockets *all, int first, unsigned count)
+/* The set of sockets that were handed over for this very address. */
+static struct socket_set *
+find_bound(const struct sockets *all, const struct sockaddr *address)
 {
-	for (unsigned i = 0; i < count; i++) {
-		struct weir_address address = { 0 };
-		socklen_t length = sizeof(address.socket), size = sizeof(int);
-		struct socket_set *set = NULL;
-		int fd = first + (int)i, listening = 0;
+	for (struct socket_set *set = all->first; set != NULL; set = set->next) {
+		struct weir_address bound = { 0 };
+		socklen_t length = sizeof(bound.socket);
 
-		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening
-				&& getsockname(fd, &address.socket.any, &length) == 0) {
-			address.length = length;
-			set = new_set(&address, all->threads);
-		}
-		if (set == NULL) {
-			close(fd);
-			continue;
-		}
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		for (unsigned j = 0; j < set->count; j++)
-			set->sockets[j] = fd;
-		set->shared = set->inherited = true;
-		name_set(set);
-		set->next = all->first;
-		all->first = set;
+		if (getsockname(set->sockets[0], &bound.socket.any, &length) == 0 && same_address(&bound, address))
+			return set;
 	}
+	return NULL;
+}
+
+static struct socket_set *
+add_socket(struct socket_set *set, int fd)
+{
+	int *sockets = realloc(set->sockets, (set->count + 1) * sizeof(*sockets));
+
+	if (sockets == NULL)
+		return NULL;
+	set->sockets = sockets;
+	sockets[set->count++] = fd;
+	return set;
+}
+
+static struct socket_set *
+add_set(struct sockets *all, const struct weir_address *address, int fd)
+{
+	struct socket_set *set = new_set(address, 1);
+
+	if (set == NULL)
+		return NULL;
+	set->sockets[0] = fd;
+	name_set(set);
+	set->next = all->first;
+	return all->first = set;
+}
+
+struct socket_set *
+sockets_adopt(struct sockets *all, int fd)
+{
+	struct weir_address address = { 0 };
+	socklen_t size = sizeof(int);
+	struct socket_set *set = NULL;
+	int listening = 0;
+
+	address.length = sizeof(address.socket);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening
+			&& getsockname(fd, &address.socket.any, &address.length) == 0) {
+		set = find_bound(all, &address.socket.any);
+		set = set != NULL ? add_socket(set, fd) : add_set(all, &address, fd);
+	}
+	if (set == NULL) {
+		close(fd);
+		return NULL;
+	}
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return set;
+}
+
+void
+sockets_mark_any_port(struct socket_set *set)
+{
+	if (set->address.socket.any.sa_family == AF_INET6)
+		set->address.socket.in6.sin6_port = 0;
+	else if (set->address.socket.any.sa_family == AF_INET)
+		set->address.socket.in.sin_port = 0;
+}
+
+bool
+sockets_is_any_port(const struct socket_set *set)
+{
+	sa_family_t family = set->address.socket.any.sa_family;
+
+	return (family == AF_INET && set->address.socket.in.sin_port == 0)
+		|| (family == AF_INET6 && set->address.socket.in6.sin6_port == 0);
 }
 
 /* --- opening and closing -------------------------------------------------------------------------------------------- */
@@ -225,7 +274,7 @@ open_address(struct sockets *all, const struct weir_address *address, const stru
 
 	if (find_set(all, address) != NULL)
 		return true;
-	set = new_set(address, all->threads);
+	set = new_set(address, address->socket.any.sa_family == AF_UNIX ? 1 : all->threads);
 	if (set == NULL) {
 		report_error(report, NULL, 0, "no memory for the sockets of [listen %s]", listen->name);
 		return false;

@@ -242,6 +242,27 @@ threads_publish(struct threads *all, struct generation *g, const struct sockets 
 }
 
 static void
+listen_now(struct message *m, void *owner)
+{
+	struct thread *t = owner;
+
+	(void)m;
+	listener_update(t, t->sockets, t->holds->generation);
+}
+
+void
+threads_listen(struct threads *all, const struct sockets *sockets)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		struct thread *t = &all->list[i];
+
+		t->sockets = sockets;
+		t->listen.run = listen_now;
+		inbox_post(&t->inbox, &t->listen);
+	}
+}
+
+static void
 on_drained(struct message *m, void *owner)
 {
 	struct threads *all = owner;
@@ -268,14 +289,15 @@ drain(struct message *m, void *owner)
 	(void)m;
 	listener_close_all(t);
 	t->draining = true;
-	client_close_idle(t);
+	client_close_idle(t, t->all->patience);
 	thread_check_drained(t);
 }
 
 void
-threads_drain(struct threads *all)
+threads_drain(struct threads *all, int64_t patience)
 {
 	all->undrained = all->count;
+	all->patience = patience;
 	for (unsigned i = 0; i < all->count; i++) {
 		all->list[i].drain.run = drain;
 		inbox_post(&all->list[i].inbox, &all->list[i].drain);

@@ -82,7 +82,7 @@ struct thread {
 	bool draining, stopping;
 
 	/* One of each is under way at most, so that none needs memory when it is sent. */
-	struct message take, drain, stop;		/* from the main thread */
+	struct message take, listen, drain, stop;	/* from the main thread */
 	struct message taken, drained, ended;		/* to it */
 	struct hold *taking;				/* with `take` */
 	const struct sockets *sockets;
@@ -95,6 +95,7 @@ struct threads {
 	struct inbox main;		/* the main thread's */
 	_Atomic int64_t connections;	/* of clients, all threads; for the limit */
 	_Atomic int64_t connection_limit;
+	int64_t patience;		/* with `drain`: how long idle clients may stay */
 	unsigned running, undrained, taking;	/* threads not ended; not drained; that have not taken the newest generation over */
 
 	/* Called on the main thread. */
@@ -116,8 +117,14 @@ bool threads_start(struct threads *, unsigned count, const struct weir_settings 
  * memory: then nothing has changed. */
 bool threads_publish(struct threads *, struct generation *, const struct sockets *);
 
-/* Accept no more, close idle connections, let the others end; then `drained` is called. */
-void threads_drain(struct threads *);
+/* Make the listeners those of these sockets, for the generation that each thread has. */
+void threads_listen(struct threads *, const struct sockets *);
+
+/*
+ * Accept no more, let what runs end; then `drained` is called. Idle connections have so many milliseconds to ask once more,
+ * and are told to close with the answer; 0: they are closed now.
+ */
+void threads_drain(struct threads *, int64_t patience);
 
 /* End every loop, closing what is open; joins, and gives back all but the generations, which `released` reports. */
 void threads_stop(struct threads *);

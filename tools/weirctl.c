@@ -18,13 +18,14 @@
 enum { DONE, REFUSED, USAGE, UNREACHED };
 
 static const char usage[] =
-	"usage: weirctl [-s SOCKET] [--json] status | reload | stop | modules | metrics\n"
+	"usage: weirctl [-s SOCKET] [--json] status | reload | upgrade | stop | modules | metrics\n"
 	"       weirctl [-s SOCKET] [--json] MODULE VERB [ARGUMENT …]\n";
 
 static const char help[] =
 	"\n"
 	"  status    what runs, since when, where it listens\n"
 	"  reload    read the configuration anew, and wait until every thread uses it\n"
+	"  upgrade   start the installed binary anew; it takes over, this process drains\n"
 	"  stop      serve running requests to their end, then end\n"
 	"  modules   what is loaded, and its verbs\n"
 	"  metrics   all counters, as Prometheus reads them\n"
@@ -69,6 +70,8 @@ show_status(const json_t *status)
 		: json_is_true(json_object_get(status, "ready")) ? "serving" : "starting";
 
 	printf("weir %s, process %lld, %s\n", text(status, "version"), number(status, "pid"), state);
+	if (number(status, "predecessor") > 0)
+		printf("former         process %lld still drains\n", number(status, "predecessor"));
 	fputs("configuration  ", stdout);
 	show_text(stdout, text(status, "configuration"));
 	printf(", generation %lld", number(status, "generation"));
@@ -115,6 +118,30 @@ show_reload(const json_t *answer)
 	show_messages(stderr, answer);
 	printf("generation %lld serves, after %.1f ms\n", number(answer, "generation"),
 		(double)number(answer, "microseconds") / 1000);
+}
+
+/* What the new process wrote to its standard error while it started. */
+static void
+show_output(const json_t *answer)
+{
+	const char *output = text(answer, "output");
+	size_t length = strcspn(output, "\n");
+
+	for (; *output != '\0'; output += length + (output[length] == '\n'), length = strcspn(output, "\n")) {
+		char *line = strndup(output, length);
+
+		show_text(stderr, line != NULL ? line : "");
+		putc('\n', stderr);
+		free(line);
+	}
+}
+
+static void
+show_upgrade(const json_t *answer)
+{
+	show_output(answer);
+	printf("process %lld serves, after %lld ms; the former one drains\n", number(answer, "pid"),
+		number(answer, "milliseconds"));
 }
 
 static void
@@ -176,6 +203,7 @@ static const struct command {
 } commands[] = {
 	{ "status", "GET", "/v1/status", show_status },
 	{ "reload", "POST", "/v1/reload", show_reload },
+	{ "upgrade", "POST", "/v1/upgrade", show_upgrade },
 	{ "stop", "POST", "/v1/stop", show_stop },
 	{ "modules", "GET", "/v1/modules", show_modules },
 	{ "metrics", "GET", "/metrics", NULL },
@@ -185,6 +213,7 @@ static int
 refused(const json_t *document, int status, const char *body)
 {
 	show_messages(stderr, document);
+	show_output(document);
 	fputs("weirctl: ", stderr);
 	if (text(document, "error")[0] != '\0')
 		show_text(stderr, text(document, "error"));

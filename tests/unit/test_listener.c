@@ -385,7 +385,7 @@ a_drain_lets_nobody_in_who_comes_later(void **state)
 	serve(WEB ROUTE);
 	assert_int_equal(getsockname(all.first->sockets[0], (struct sockaddr *)&address, &length), 0);
 	early = client_of("");
-	threads_drain(&still);
+	threads_drain(&still, 0);
 	turn();
 	assert_int_equal(counted(COUNT_CLIENT_ACCEPTED), 1);
 	assert_null(listener_on("127.0.0.1:"));
@@ -396,6 +396,36 @@ a_drain_lets_nobody_in_who_comes_later(void **state)
 	UNTIL(is_closed(early) && still.undrained == 0);	/* it had asked for nothing */
 	serve(WEB ROUTE);			/* not even a new generation opens anything */
 	assert_null(t->listeners);
+}
+
+/* Another process has the socket as well: who waits there is its client, and nobody is refused. Idle clients have their time. */
+static void
+a_drain_leaves_a_lent_socket_to_the_other_process(void **state)
+{
+	struct sockaddr_in address;
+	socklen_t length = sizeof(address);
+	int early, late, accepted;
+
+	(void)state;
+	serve(WEB ROUTE);
+	assert_int_equal(getsockname(all.first->sockets[0], (struct sockaddr *)&address, &length), 0);
+	early = client_of("");
+	turn();
+	all.first->lent = true;
+	late = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(late, (struct sockaddr *)&address, sizeof(address)), 0);
+	listener_close_all(t);
+	threads_drain(&still, 300);
+	turn();
+	assert_int_equal(counted(COUNT_CLIENT_ACCEPTED), 1);
+	assert_null(listener_on("127.0.0.1:"));
+	assert_false(is_closed(early));
+	accepted = accept(all.first->sockets[0], NULL, NULL);
+	assert_true(accepted >= 0);
+	UNTIL(is_closed(early) && still.undrained == 0);
+	close(accepted);
+	close(late);
+	all.first->lent = false;
 }
 
 static void
@@ -433,6 +463,7 @@ main(void)
 		SCENE(without_memory_a_client_is_closed),
 		SCENE(a_new_generation_keeps_opens_and_closes),
 		SCENE(a_drain_lets_nobody_in_who_comes_later),
+		SCENE(a_drain_leaves_a_lent_socket_to_the_other_process),
 		SCENE(without_memory_it_is_as_if_it_were_not_there),
 	};
 

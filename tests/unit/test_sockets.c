@@ -190,7 +190,6 @@ port_0_is_one_port_on_all_threads(void **state)
 	(void)state;
 	opened("[listen web]\naddress = 127.0.0.1:0");
 	assert_int_equal(all.first->count, THREADS);
-	assert_false(all.first->shared);
 	port = port_of(all.first->sockets[0]);
 	snprintf(text, sizeof(text), "127.0.0.1:%u", port);
 	assert_string_equal(all.first->text, text);
@@ -392,9 +391,7 @@ a_unix_socket_is_shared_and_removed_at_the_end(void **state)
 	opened(ini);
 	snprintf(name, sizeof(name), "unix:%s/web.sock", scene_folder);
 	assert_string_equal(all.first->text, name);
-	assert_true(all.first->shared);
-	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(all.first->sockets[i], all.first->sockets[0]);
+	assert_int_equal(all.first->count, 1);
 	assert_int_equal(stat("web.sock", &status), 0);
 	assert_true(S_ISSOCK(status.st_mode));
 	assert_int_equal(status.st_mode & 07777, 0640);
@@ -470,6 +467,16 @@ a_file_that_is_no_socket_is_left_alone(void **state)
 
 /* --- sockets handed over -------------------------------------------------------------------------------- */
 
+/* By a service manager. */
+static void
+inherit(int fd)
+{
+	struct socket_set *set = sockets_adopt(&all, fd);
+
+	if (set != NULL)
+		set->inherited = true;
+}
+
 static void
 an_inherited_socket_is_used_for_its_address(void **state)
 {
@@ -478,17 +485,16 @@ an_inherited_socket_is_used_for_its_address(void **state)
 	int fd = listen_elsewhere(false, &port);
 
 	(void)state;
-	sockets_inherit(&all, fd, 1);
+	inherit(fd);
 	assert_int_equal(count_sets(), 1);
-	assert_true(all.first->inherited);
 	assert_true((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
 	assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
 	snprintf(ini, sizeof(ini), "[listen web]\naddress = 127.0.0.1:%u", port);
 	opened(ini);
 	assert_int_equal(count_sets(), 1);
 	assert_true(all.first->wanted);
-	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(all.first->sockets[i], fd);
+	assert_int_equal(all.first->count, 1);
+	assert_int_equal(all.first->sockets[0], fd);
 	sockets_sweep(&all);
 	assert_true(connects(port));
 }
@@ -500,7 +506,7 @@ an_inherited_unix_socket_keeps_its_file(void **state)
 	int fd = unix_listener(5);
 
 	(void)state;
-	sockets_inherit(&all, fd, 1);
+	inherit(fd);
 	configure_unix(ini, "");
 	opened(ini);
 	assert_int_equal(count_sets(), 1);
@@ -515,10 +521,10 @@ what_nobody_wants_is_closed(void **state)
 	int fds[2];
 
 	(void)state;
-	sockets_inherit(&all, listen_elsewhere(false, &port), 1);
+	inherit(listen_elsewhere(false, &port));
 	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(fds[1], fds[0] + 1);
-	sockets_inherit(&all, fds[0], 2);	/* no sockets at all */
+	inherit(fds[0]);		/* no sockets at all */
+	inherit(fds[1]);
 	assert_int_equal(count_sets(), 1);
 	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
 	assert_int_equal(fcntl(fds[1], F_GETFD), -1);
@@ -527,6 +533,89 @@ what_nobody_wants_is_closed(void **state)
 	sockets_sweep(&all);
 	assert_int_equal(count_sets(), 1);
 	assert_false(connects(port));
+}
+
+/* As a former process opened them, with another number of threads. */
+static void
+sockets_of_one_address_are_one_set(void **state)
+{
+	int fds[THREADS], kept[2];
+	uint16_t port;
+
+	(void)state;
+	opened("[listen web]\naddress = 127.0.0.1:0\n[listen other]\naddress = 127.0.0.2:0");
+	for (struct socket_set *set = all.first; set != NULL; set = set->next)
+		if (strncmp(set->text, "127.0.0.1:", 10) == 0)
+			memcpy(fds, set->sockets, sizeof(fds));
+	port = port_of(fds[0]);
+	for (int i = 0; i < 2; i++)
+		kept[i] = dup(fds[i]);
+	sockets_close(&all);
+	for (int i = 0; i < 2; i++) {
+		struct socket_set *set = sockets_adopt(&all, kept[i]);
+
+		assert_non_null(set);
+		set->lent = true;
+		sockets_mark_any_port(set);
+	}
+	assert_int_equal(count_sets(), 1);
+	assert_int_equal(all.first->count, 2);
+	assert_true(sockets_is_any_port(all.first));
+	opened("[listen web]\naddress = 127.0.0.1:0");	/* it is the port of then, not another one */
+	assert_int_equal(count_sets(), 1);
+	assert_int_equal(port_of(all.first->sockets[0]), port);
+	assert_int_equal(all.first->sockets[1], kept[1]);
+}
+
+static void
+a_lent_unix_socket_keeps_its_file(void **state)
+{
+	char ini[256];
+
+	(void)state;
+	configure_unix(ini, "");
+	opened(ini);
+	all.first->lent = true;
+	sockets_close(&all);
+	assert_int_equal(access("web.sock", F_OK), 0);	/* another process listens there */
+}
+
+static void
+without_memory_what_is_handed_over_is_closed(void **state)
+{
+	(void)state;
+	for (unsigned call = 1; call <= 2; call++) {
+		uint16_t port;
+		int fd = listen_elsewhere(false, &port);
+
+		calls_left = call;
+		assert_null(sockets_adopt(&all, fd));
+		calls_left = 0;
+		assert_int_equal(fcntl(fd, F_GETFD), -1);
+	}
+	assert_int_equal(count_sets(), 0);
+}
+
+/* Whatever the numbers, no socket is without a thread, and no thread without a socket. */
+static void
+each_socket_and_each_thread_have_one_another(void **state)
+{
+	(void)state;
+	for (unsigned count = 1; count <= 9; count++)
+		for (unsigned threads = 1; threads <= 9; threads++) {
+			const struct socket_set set = { .count = count };
+			unsigned of_socket[9] = { 0 }, of_thread[9] = { 0 };
+
+			for (unsigned i = 0; i < count * threads; i++)
+				if (listener_serves(&set, i / threads, i % threads, threads)) {
+					of_socket[i / threads]++;
+					of_thread[i % threads]++;
+				}
+			for (unsigned i = 0; i < count; i++)
+				assert_true(of_socket[i] >= 1 && (count < threads || of_socket[i] == 1));
+			for (unsigned i = 0; i < threads; i++)
+				assert_true(of_thread[i] >= 1 && (count > threads || of_thread[i] == 1));
+		}
 }
 
 #undef SCENE
@@ -552,6 +641,10 @@ main(void)
 		SCENE(an_inherited_socket_is_used_for_its_address),
 		SCENE(an_inherited_unix_socket_keeps_its_file),
 		SCENE(what_nobody_wants_is_closed),
+		SCENE(sockets_of_one_address_are_one_set),
+		SCENE(a_lent_unix_socket_keeps_its_file),
+		SCENE(without_memory_what_is_handed_over_is_closed),
+		SCENE(each_socket_and_each_thread_have_one_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -428,7 +428,7 @@ a_thread_without_clients_is_drained_at_once(void **state)
 	(void)state;
 	start();
 	publish(&first);
-	threads_drain(&threads);
+	threads_drain(&threads, 0);
 	UNTIL(drained > 0);
 	threads_stop(&threads);
 	assert_int_equal(drained, 1);
