@@ -9,6 +9,7 @@
  */
 #include "generation.h"
 #include "config.h"
+#include "credential.h"
 #include "loader.h"
 #include "option.h"
 #include "report.h"
@@ -216,6 +217,7 @@ start(const char *path, const struct generation *previous, unsigned threads, str
 	arena_init(&generation->arena, NULL, 0);
 	generation->number = previous != NULL ? previous->number + 1 : 1;
 	generation->threads = threads;
+	generation->last_use = &generation->uses;
 	if ((generation->config = config_read(path, report)) == NULL ||
 	    (generation->path = arena_copy(&generation->arena, path, strlen(path))) == NULL)
 		generation_free(&generation);
@@ -231,6 +233,8 @@ finish(struct steps *steps, unsigned errors)
 
 	if (steps->build.failed && report->errors == errors)
 		report_error(report, generation->path, 0, "no memory to build the configuration");
+	if (!steps->build.failed && report->errors == errors)
+		credential_read_all(generation, report);
 	if (steps->build.failed || report->errors != errors)
 		generation_free(&generation);
 	return generation;
@@ -288,6 +292,7 @@ generation_free(struct generation **generation)
 		return;
 	assert((*generation)->holders == 0);
 	drop_modules(*generation);
+	credential_release(*generation);
 	config_free(&(*generation)->config);
 	arena_free(&(*generation)->arena);
 	free(*generation);

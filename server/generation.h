@@ -19,6 +19,7 @@
 
 struct config;
 struct config_section;
+struct credential_use;
 struct modules;
 struct option_owner;
 struct report;
@@ -111,6 +112,8 @@ struct generation {
 	size_t request_size;		/* of the block of request states; where each begins, by slot */
 	const uint32_t *request_states;
 	const struct option_owner *owners;	/* by slot: the modules' tables and defaults */
+
+	struct credential_use *uses, **last_use;	/* what it takes from files of certificates and keys */
 
 	struct listen *listens;
 	size_t listen_count;

@@ -31,13 +31,18 @@ libweircore_a_SOURCES = \
 	server/contract.c \
 	server/contract.h \
 	server/counter.h \
+	server/credential.c \
+	server/credential.h \
 	server/dial.c \
 	server/dial.h \
+	server/digest.h \
 	server/dns.c \
 	server/dns.h \
 	server/download.c \
 	server/exchange.c \
 	server/exchange.h \
+	server/file.c \
+	server/file.h \
 	server/filter.c \
 	server/generation.c \
 	server/generation.h \
@@ -54,6 +59,8 @@ libweircore_a_SOURCES = \
 	server/http1_section.c \
 	server/http1_section.h \
 	server/http1_write.c \
+	server/identity.c \
+	server/identity.h \
 	server/inbox.c \
 	server/inbox.h \
 	server/ini.c \
@@ -95,6 +102,8 @@ libweircore_a_SOURCES = \
 	server/outlet.c \
 	server/outlet.h \
 	server/peer.c \
+	server/pem.c \
+	server/pem.h \
 	server/pool.c \
 	server/pool.h \
 	server/privilege.c \
@@ -136,6 +145,8 @@ libweircore_a_SOURCES = \
 	server/text.h \
 	server/thread.c \
 	server/thread.h \
+	server/trust.c \
+	server/trust.h \
 	server/tunnel.c \
 	server/upgrade.c \
 	server/upgrade.h \

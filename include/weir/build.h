@@ -13,6 +13,8 @@ struct weir_route;
 struct weir_upstream;
 struct weir_server;
 struct weir_reply;
+struct weir_identity;	/* a certificate chain and its private key */
+struct weir_trust;	/* authorities that certificates are checked against, and what they revoked */
 
 /* Memory that lives as long as the generation, zeroed; weir_build_printf likewise, a text. Without memory the build
  * fails by itself and these return NULL. */
@@ -32,6 +34,15 @@ WEIR_API const struct weir_template *weir_build_template(struct weir_build *, co
 /* Parse an endpoint or a range as an option of that type would; false leaves the reason in *why (static). */
 WEIR_API bool weir_parse_address(struct weir_build *, const char *text, int default_port, struct weir_address *, const char **why);
 WEIR_API bool weir_parse_network(const char *text, struct weir_network *, const char **why);
+
+/* An identity to show: a certificate chain in PEM (the own certificate first, then who issued it), its private key (NULL: in the
+ * same file), and an OCSP response to staple (NULL: none). A trust: authorities in PEM (NULL: those of this machine), and their lists
+ * of revoked certificates (NULL: none). Paths are absolute, as options of type WEIR_PATH give them. The files are read later, not on
+ * this thread: what is wrong with them is reported with the line that names them, and fails the build. They are looked at again
+ * when they change, so the handle stays good while its generation lives. Equal files, equal handles. In `check` or `build`; NULL
+ * only without memory. */
+WEIR_API const struct weir_identity *weir_build_identity(struct weir_build *, const char *certificate, const char *key, const char *staple);
+WEIR_API const struct weir_trust *weir_build_trust(struct weir_build *, const char *authorities, const char *revocations);
 
 /* Is this only a check (`weir -t`)? Then `build` must not create, change or bind anything outside the process. */
 WEIR_API bool weir_build_is_check(const struct weir_build *);

@@ -112,6 +112,24 @@ weir_build_template(struct weir_build *build, const char *text)
 	return template;
 }
 
+const struct weir_identity *
+weir_build_identity(struct weir_build *build, const char *certificate, const char *key, const char *staple)
+{
+	struct weir_identity *identity = weir_build_alloc(build, 1, sizeof(*identity));
+
+	*identity = (struct weir_identity){ certificate, key, staple };
+	return identity;
+}
+
+const struct weir_trust *
+weir_build_trust(struct weir_build *build, const char *authorities, const char *revocations)
+{
+	struct weir_trust *trust = weir_build_alloc(build, 1, sizeof(*trust));
+
+	*trust = (struct weir_trust){ authorities, revocations };
+	return trust;
+}
+
 bool
 weir_parse_network(const char *text, struct weir_network *network, const char **why)
 {

@@ -19,6 +19,15 @@ struct fake_field {
 	const char *name, *value;
 };
 
+/* What a module asked the build for; no file is read. */
+struct weir_identity {
+	const char *certificate, *key, *staple;
+};
+
+struct weir_trust {
+	const char *authorities, *revocations;
+};
+
 struct weir_exchange {
 	const struct weir_module *module;
 	void *settings, *state, *connection_state;	/* of the sizes that the module declares */
