@@ -87,6 +87,11 @@ AC_DEFUN([WEIR_TEST_TOOLS], [
 	AS_IF([$PYTHON -c 'import pytest' >/dev/null 2>&1], [have_pytest=yes], [have_pytest=no])
 	AC_MSG_RESULT([$have_pytest])
 	AS_IF([test $have_pytest = no], [AC_MSG_WARN([pytest is missing (Debian: python3-pytest): make check will fail])])
+	AS_IF([$PYTHON -c 'import cryptography' >/dev/null 2>&1], [],
+		[AC_MSG_WARN([Python's cryptography is missing (Debian: python3-cryptography): make check will fail])])
+	AS_IF([openssl version >/dev/null 2>&1], [], [AC_MSG_WARN([openssl is missing (Debian: openssl): make check will fail])])
+	AS_IF([gnutls-cli --version >/dev/null 2>&1], [],
+		[AC_MSG_WARN([gnutls-cli is missing (Debian: gnutls-bin): make check will fail])])
 	AC_PATH_PROG([VARNISHTEST], [varnishtest], [no])
 	AS_IF([test "$VARNISHTEST" = no],
 		[have_varnishtest=no; AC_MSG_WARN([varnishtest is missing (Debian: varnish): make check will fail])],

@@ -28,6 +28,7 @@ E2E_TESTS = \
 	tests/e2e/test_waits.py
 
 E2E_HELPERS = \
+	tests/e2e/certificates.py \
 	tests/e2e/scene.py \
 	tests/e2e/wire.py
 
