@@ -2,7 +2,7 @@
 /*
  * generation: the whole configuration as one immutable thing.
  *
- * The steps are: read the files, the process' own settings, load and order the modules, their defaults, the
+ * The steps are: read the files, the process' own settings, lay over what was changed since, load and order the modules, their defaults, the
  * sections with their chains, what nobody used, and last the modules' own `build`. After an error the steps
  * go on as far as they can be trusted, so that all errors are seen; a module's `build` runs only when all
  * settings are sound. All or nothing: a failed build is dropped as a served one would be.
@@ -12,9 +12,11 @@
 #include "credential.h"
 #include "loader.h"
 #include "option.h"
+#include "overlay.h"
 #include "report.h"
 #include "section.h"
 #include "slot.h"
+#include "state.h"
 #include "thread.h"
 
 #include <assert.h>
@@ -32,6 +34,7 @@ struct steps {
 	const struct generation *previous;
 	bool missing;			/* a module could not be loaded */
 	bool sound;			/* all settings can be relied on */
+	const struct generation_source *source;
 };
 
 static void *
@@ -189,10 +192,49 @@ drop_modules(struct generation *generation)
 
 /* --- beginning and end ---------------------------------------------------------------------------------- */
 
+/* From here on the generation's sections are those that hold. */
+static bool
+lay_over(struct steps *steps, const struct overlay *overlay)
+{
+	struct generation *generation = steps->build.generation;
+	struct config *files = generation->config, *config;
+
+	if (overlay == NULL || overlay->count == 0)
+		return true;
+	if ((config = overlay_apply(overlay, files, steps->build.report)) == NULL)
+		return false;
+	generation->config = config;
+	config_free(&files);
+	return true;
+}
+
+/* The same with what a process would find in its state_dir. */
+static bool
+lay_over_state(struct steps *steps)
+{
+	struct generation *generation = steps->build.generation;
+	struct overlay *overlay = NULL;
+	const char *path;
+	bool good;
+
+	if (generation->settings.state_dir == NULL)
+		return true;
+	if ((path = state_path(&generation->arena, generation->settings.state_dir)) == NULL ||
+	    (overlay = overlay_new(path)) == NULL)
+		return false;
+	good = state_read(overlay, true, steps->build.report) && lay_over(steps, overlay);
+	overlay_free(&overlay);
+	return good;
+}
+
 static void
 run_steps(struct steps *steps)
 {
-	if (!read_process(steps) || !slot_load(&steps->sections, steps->loaded, &steps->missing) ||
+	const struct generation_source *source = steps->source;
+
+	if (!read_process(steps) ||
+	    !(source->state ? lay_over_state(steps) : lay_over(steps, source->overlay)) ||
+	    !slot_load(&steps->sections, steps->loaded, &steps->missing) ||
 	    !section_name_upstreams(&steps->sections) || !slot_prepare(&steps->sections) ||
 	    !section_fill_upstreams(&steps->sections) || !section_fill_routes(&steps->sections) ||
 	    !section_fill_listens(&steps->sections)) {
@@ -206,9 +248,11 @@ run_steps(struct steps *steps)
 }
 
 static struct generation *
-start(const char *path, const struct generation *previous, unsigned threads, struct report *report)
+start(const struct generation_source *source, const struct generation *previous, unsigned threads,
+	struct report *report)
 {
 	struct generation *generation = calloc(1, sizeof(*generation));
+	const char *path = source->path;
 
 	if (generation == NULL) {
 		report_error(report, path, 0, "no memory to build the configuration");
@@ -218,7 +262,11 @@ start(const char *path, const struct generation *previous, unsigned threads, str
 	generation->number = previous != NULL ? previous->number + 1 : 1;
 	generation->threads = threads;
 	generation->last_use = &generation->uses;
-	if ((generation->config = config_read(path, report)) == NULL ||
+	if (source->files != NULL)
+		config_reset(generation->config = config_hold(source->files));
+	else
+		generation->config = config_read(path, report);
+	if (generation->config == NULL ||
 	    (generation->path = arena_copy(&generation->arena, path, strlen(path))) == NULL)
 		generation_free(&generation);
 	return generation;
@@ -240,18 +288,19 @@ finish(struct steps *steps, unsigned errors)
 	return generation;
 }
 
-static struct generation *
-build(const char *path, struct modules *loaded, const struct generation *previous, unsigned threads,
-	bool check, struct report *report)
+struct generation *
+generation_build_from(const struct generation_source *source, struct modules *loaded,
+	const struct generation *previous, unsigned threads, struct report *report)
 {
 	struct steps steps = {
-		.build = { .report = report, .check = check, .file = path },
+		.build = { .report = report, .check = source->check, .file = source->path },
 		.loaded = loaded,
 		.previous = previous,
+		.source = source,
 	};
 	unsigned errors = report->errors;
 
-	if ((steps.build.generation = start(path, previous, threads, report)) == NULL)
+	if ((steps.build.generation = start(source, previous, threads, report)) == NULL)
 		return NULL;
 	steps.sections = (struct sections){ .build = &steps.build, .errors = report->errors };
 	run_steps(&steps);
@@ -262,27 +311,36 @@ struct generation *
 generation_build(const char *path, struct modules *loaded, const struct generation *previous,
 	unsigned threads, struct report *report)
 {
-	return build(path, loaded, previous, threads, false, report);
+	return generation_build_from(&(struct generation_source){ .path = path }, loaded, previous, threads, report);
 }
 
 struct generation *
 generation_check(const char *path, struct modules *loaded, struct report *report)
 {
-	return build(path, loaded, NULL, 0, true, report);
+	struct generation_source source = { .path = path, .state = true, .check = true };
+
+	return generation_build_from(&source, loaded, NULL, 0, report);
 }
 
 struct generation *
 generation_peek(const char *path, struct report *report)
 {
-	struct steps steps = { .build = { .report = report, .check = true, .file = path } };
+	struct generation_source source = { .path = path, .check = true };
+	struct steps steps = { .build = { .report = report, .check = true, .file = path }, .source = &source };
 	unsigned errors = report->errors;
 
-	if ((steps.build.generation = start(path, NULL, 0, report)) == NULL)
+	if ((steps.build.generation = start(&source, NULL, 0, report)) == NULL)
 		return NULL;
 	steps.sections = (struct sections){ .build = &steps.build, .errors = report->errors };
 	if (!read_process(&steps))
 		steps.build.failed = true;
 	return finish(&steps, errors);
+}
+
+struct config *
+generation_files(const struct generation *generation)
+{
+	return generation->config->files != NULL ? generation->config->files : generation->config;
 }
 
 void

@@ -21,7 +21,9 @@ struct config;
 struct config_section;
 struct credential_use;
 struct modules;
+struct hold;
 struct option_owner;
+struct overlay;
 struct report;
 
 /* A module in the process: loaded once, never unloaded (loader.h). */
@@ -123,7 +125,10 @@ struct generation {
 	size_t route_count;
 	unsigned hook_count;		/* in all chains together */
 
-	unsigned holders;		/* event threads that still hold it; the main thread's to count */
+	/* The main thread's, while it serves. */
+	unsigned holders;		/* event threads that still hold it */
+	struct hold **holds;		/* by thread; NULL: that one holds it no longer */
+	int64_t begun;			/* weir_now when it was published */
 };
 
 /* A build under way: what the contract's weir_build_… functions work on. */
@@ -147,7 +152,22 @@ struct weir_build {
 struct generation *generation_build(const char *path, struct modules *, const struct generation *previous,
 	unsigned threads, struct report *);
 
-/* The same only to look at it (`weir -t`): modules are told, and change nothing outside. */
+/* What a generation is built from: the files, and what was changed in the running process. */
+struct generation_source {
+	const char *path;		/* of the configuration file */
+	struct config *files;		/* what it and its conf.d said when they were read; NULL: read them */
+	const struct overlay *overlay;	/* NULL: nothing was changed */
+	bool state;			/* instead of that, what state_dir keeps */
+	bool check;			/* only to look at it: modules are told, and change nothing outside */
+};
+
+struct generation *generation_build_from(const struct generation_source *, struct modules *,
+	const struct generation *previous, unsigned threads, struct report *);
+
+/* What its files said: for another one with the same files. */
+struct config *generation_files(const struct generation *);
+
+/* What would serve after a start (`weir -t`): from the files, and from what `state_dir` keeps. */
 struct generation *generation_check(const char *path, struct modules *, struct report *);
 
 /* Only what [weir] says: no module is loaded, and no other section looked at. NULL after reporting errors.

@@ -28,6 +28,7 @@ libweircore_a_SOURCES = \
 	server/command.h \
 	server/config.c \
 	server/config.h \
+	server/config_file.c \
 	server/contract.c \
 	server/contract.h \
 	server/counter.h \
@@ -101,6 +102,8 @@ libweircore_a_SOURCES = \
 	server/origin.c \
 	server/outlet.c \
 	server/outlet.h \
+	server/overlay.c \
+	server/overlay.h \
 	server/peer.c \
 	server/pem.c \
 	server/pem.h \
@@ -133,6 +136,8 @@ libweircore_a_SOURCES = \
 	server/slot.c \
 	server/slot.h \
 	server/sockets.c \
+	server/state.c \
+	server/state.h \
 	server/status.c \
 	server/status.h \
 	server/takeover.c \
