@@ -25,7 +25,7 @@
 #include "process.h"
 #include "takeover.h"
 
-enum { BACKLOG = 64, HEADERS_MOST = 8192, BODY_MOST = 256 * 1024, TIMEOUT = 10 };
+enum { BACKLOG = 64, HEADERS_MOST = 8192, BODY_MOST = 64 << 20, TIMEOUT = 10 };
 
 struct admin {
 	struct evhttp *http;
@@ -143,6 +143,8 @@ serve(struct admin *a, struct process *p, int fd)
 	evhttp_set_max_headers_size(a->http, HEADERS_MOST);
 	evhttp_set_max_body_size(a->http, BODY_MOST);
 	evhttp_set_timeout(a->http, TIMEOUT);
+	evhttp_set_allowed_methods(a->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+		EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
 	evhttp_set_gencb(a->http, admin_calls_handle, p);
 	return evhttp_bind_listener(a->http, a->listener) != NULL;
 }

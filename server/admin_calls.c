@@ -9,89 +9,28 @@
 #include "admin_calls.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
+#include "admin_routing.h"
+#include "admin_send.h"
 #include "generation.h"
 #include "loader.h"
-#include "log.h"
 #include "metrics.h"
 #include "process.h"
 #include "reload.h"
 #include "reply.h"
+#include "report.h"
 #include "takeover.h"
 #include "upgrade.h"
 
 enum { ARGUMENTS_MOST = 64 };
-
-static const char modules_path[] = "/v1/modules/";
-
-/* --- sending -------------------------------------------------------------------------------------------- */
-
-static void
-send_text(struct evhttp_request *request, int code, const char *type, const char *text)
-{
-	struct evbuffer *body = evbuffer_new();
-
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", type);
-	if (body == NULL || evbuffer_add(body, text, strlen(text)) != 0)
-		evhttp_send_reply(request, 503, NULL, NULL);
-	else
-		evhttp_send_reply(request, code, NULL, body);
-	if (body != NULL)
-		evbuffer_free(body);
-}
-
-/* Takes the document. */
-static void
-send_json(struct evhttp_request *request, int code, json_t *document)
-{
-	char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
-
-	json_decref(document);
-	if (text == NULL)
-		evhttp_send_reply(request, 503, NULL, NULL);
-	else
-		send_text(request, code, "application/json", text);
-	free(text);
-}
-
-static void send_error(struct evhttp_request *, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void
-send_error(struct evhttp_request *request, int code, const char *format, ...)
-{
-	char text[REPLY_ERROR];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	send_json(request, code, json_pack("{so}", "error", reply_string(text)));
-}
-
-/* Who changes something is logged; the kernel says who it is. */
-static void
-log_caller(struct evhttp_request *request, const char *what)
-{
-	struct evhttp_connection *connection = evhttp_request_get_connection(request);
-	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-	struct ucred peer = { .pid = -1, .uid = (uid_t)-1 };
-	socklen_t length = sizeof(peer);
-
-	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-	weir_log(WEIR_LOG_NOTICE, "admin socket: user number %ld (process %ld) asks: %s", (long)peer.uid,
-		(long)peer.pid, what);
-}
 
 /* --- status --------------------------------------------------------------------------------------------- */
 
@@ -116,8 +55,10 @@ add_count(json_t *status, const char *name, const struct threads *t, enum counte
 }
 
 static void
-show_status(struct process *p, struct evhttp_request *request)
+show_status(struct admin_ask *ask)
 {
+	struct evhttp_request *request = ask->http;
+	struct process *p = ask->process;
 	const struct threads *t = &p->threads;
 	json_t *status = json_pack("{sI, ss, sI, sI, si, si, sb, sb}",
 		"pid", (json_int_t)getpid(), "version", PACKAGE_VERSION,
@@ -135,21 +76,25 @@ show_status(struct process *p, struct evhttp_request *request)
 	json_object_set_new(status, "reloads", json_integer((json_int_t)p->reload.done));
 	json_object_set_new(status, "reload_failures", json_integer((json_int_t)p->reload.failed));
 	json_object_set_new(status, "listeners", list_listeners(p));
-	send_json(request, 200, status);
+	admin_send_json(request, 200, status);
 }
 
 static void
-show_health(struct process *p, struct evhttp_request *request)
+show_health(struct admin_ask *ask)
 {
+	struct evhttp_request *request = ask->http;
+	struct process *p = ask->process;
 	if (p->ready && !p->stopping)
-		send_text(request, 200, "text/plain", "ok\n");
+		admin_send_text(request, 200, "text/plain", "ok\n");
 	else
-		send_text(request, 503, "text/plain", p->stopping ? "draining\n" : "starting\n");
+		admin_send_text(request, 503, "text/plain", p->stopping ? "draining\n" : "starting\n");
 }
 
 static void
-show_metrics(struct process *p, struct evhttp_request *request)
+show_metrics(struct admin_ask *ask)
 {
+	struct evhttp_request *request = ask->http;
+	struct process *p = ask->process;
 	struct evbuffer *body = evbuffer_new();
 
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
@@ -181,24 +126,6 @@ caller_gone(struct evhttp_connection *connection, void *argument)
 	free(call);
 }
 
-static json_t *
-list_report(const struct report *report)
-{
-	json_t *list = json_array();
-
-	for (const struct report_line *line = report->first; line != NULL; line = line->next) {
-		json_t *one = json_pack("{ss, so}", "kind", line->warning ? "warning" : "error", "text",
-			reply_string(line->text));
-
-		if (line->file != NULL)
-			json_object_set_new(one, "file", reply_string(line->file));
-		if (line->line != 0)
-			json_object_set_new(one, "line", json_integer(line->line));
-		json_array_append_new(list, one);
-	}
-	return list;
-}
-
 static void
 reloaded(struct reload_waiter *waiter, const struct reload_outcome *outcome)
 {
@@ -209,25 +136,27 @@ reloaded(struct reload_waiter *waiter, const struct reload_outcome *outcome)
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
 	free(call);
 	if (outcome->report == NULL) {
-		send_error(request, 409, "the process is stopping");
+		admin_send_error(request, 409, "the process is stopping");
 		return;
 	}
 	answer = json_pack("{sI, sI, so}", "generation", (json_int_t)outcome->generation->number,
-		"microseconds", (json_int_t)outcome->microseconds, "messages", list_report(outcome->report));
+		"microseconds", (json_int_t)outcome->microseconds, "messages", admin_messages(outcome->report));
 	if (!outcome->done)
 		json_object_set_new(answer, "error",
 			json_string("the configuration has errors; the former one serves on"));
-	send_json(request, outcome->done ? 200 : 422, answer);
+	admin_send_json(request, outcome->done ? 200 : 422, answer);
 }
 
 static void
-reload(struct process *p, struct evhttp_request *request)
+reload(struct admin_ask *ask)
 {
+	struct evhttp_request *request = ask->http;
+	struct process *p = ask->process;
 	struct call *call = calloc(1, sizeof(*call));
 
-	log_caller(request, "reload");
+	admin_log_caller(request, "reload");
 	if (call == NULL) {
-		send_error(request, 503, "no memory");
+		admin_send_error(request, 503, "no memory");
 		return;
 	}
 	*call = (struct call){ .waiter.told = reloaded, .process = p, .request = request };
@@ -264,17 +193,19 @@ upgraded(struct upgrade_waiter *waiter, const struct upgrade_outcome *outcome)
 	free(call);
 	if (outcome->pid == 0)
 		json_object_set_new(answer, "error", reply_string(outcome->why));
-	send_json(request, outcome->pid != 0 ? 200 : 422, answer);
+	admin_send_json(request, outcome->pid != 0 ? 200 : 422, answer);
 }
 
 static void
-upgrade(struct process *p, struct evhttp_request *request)
+upgrade(struct admin_ask *ask)
 {
+	struct evhttp_request *request = ask->http;
+	struct process *p = ask->process;
 	struct upgrade_call *call = calloc(1, sizeof(*call));
 
-	log_caller(request, "upgrade");
+	admin_log_caller(request, "upgrade");
 	if (call == NULL) {
-		send_error(request, 503, "no memory");
+		admin_send_error(request, 503, "no memory");
 		return;
 	}
 	*call = (struct upgrade_call){ .waiter.told = upgraded, .process = p, .request = request };
@@ -290,12 +221,14 @@ stop_answered(struct evhttp_request *request, void *argument)
 }
 
 static void
-stop(struct process *p, struct evhttp_request *request)
+stop(struct admin_ask *ask)
 {
-	log_caller(request, "stop");
+	struct evhttp_request *request = ask->http;
+	struct process *p = ask->process;
+	admin_log_caller(request, "stop");
 	/* Ending at once would cut the answer. */
 	evhttp_request_set_on_complete_cb(request, stop_answered, p);
-	send_json(request, 200, json_pack("{sb, sI}", "draining", 1, "drain_timeout",
+	admin_send_json(request, 200, json_pack("{sb, sI}", "draining", 1, "drain_timeout",
 		(json_int_t)(p->stopping ? 0 : p->current->settings.drain_timeout)));
 }
 
@@ -328,13 +261,15 @@ describe_module(const struct process *p, const struct module *m)
 }
 
 static void
-show_modules(struct process *p, struct evhttp_request *request)
+show_modules(struct admin_ask *ask)
 {
+	struct evhttp_request *request = ask->http;
+	struct process *p = ask->process;
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < p->modules->count; i++)
 		json_array_append_new(list, describe_module(p, p->modules->list[i]));
-	send_json(request, 200, json_pack("{so}", "modules", list));
+	admin_send_json(request, 200, json_pack("{so}", "modules", list));
 }
 
 /* {"arguments": ["…", …]}; nothing at all is no argument. The texts are the document's. False after
@@ -342,31 +277,22 @@ show_modules(struct process *p, struct evhttp_request *request)
 static bool
 read_arguments(struct evhttp_request *request, json_t **document, const char **arguments, int *count)
 {
-	struct evbuffer *body = evhttp_request_get_input_buffer(request);
-	size_t length = evbuffer_get_length(body), i;
 	json_t *list, *one;
-	json_error_t error;
+	size_t i;
 
 	*count = 0;
-	*document = NULL;
-	if (length == 0)
-		return true;
-	*document = json_loadb((const char *)evbuffer_pullup(body, -1), length, JSON_REJECT_DUPLICATES,
-		&error);
-	if (*document == NULL) {
-		send_error(request, 400, "line %d, column %d: %s", error.line, error.column, error.text);
+	if ((*document = admin_body(request)) == NULL)
 		return false;
-	}
 	list = json_object_get(*document, "arguments");
 	if (!json_is_object(*document) || (list != NULL && !json_is_array(list)) ||
 		json_array_size(list) > ARGUMENTS_MOST) {
-		send_error(request, 400, "the body is an object with a list `arguments` of at most %d texts",
+		admin_send_error(request, 400, "the body is an object with a list `arguments` of at most %d texts",
 			ARGUMENTS_MOST);
 		return false;
 	}
 	json_array_foreach(list, i, one) {
 		if ((arguments[i] = json_string_value(one)) == NULL) {
-			send_error(request, 400, "argument %zu is no text", i + 1);
+			admin_send_error(request, 400, "argument %zu is no text", i + 1);
 			return false;
 		}
 		*count = (int)i + 1;
@@ -383,7 +309,7 @@ run_verb(struct evhttp_request *request, const struct weir_verb *verb, void *gen
 	char *text;
 
 	if (!reply_init(&reply)) {
-		send_error(request, 503, "no memory");
+		admin_send_error(request, 503, "no memory");
 		return;
 	}
 	good = verb->run(&reply, generation, count, arguments);
@@ -391,7 +317,7 @@ run_verb(struct evhttp_request *request, const struct weir_verb *verb, void *gen
 		weir_reply_error(&reply, "it failed");
 	text = reply_text(&reply);
 	if (text != NULL)
-		send_text(request, reply.error[0] == '\0' ? 200 : 422, "application/json", text);
+		admin_send_text(request, reply.error[0] == '\0' ? 200 : 422, "application/json", text);
 	else
 		evhttp_send_reply(request, 503, NULL, NULL);
 	free(text);
@@ -418,75 +344,195 @@ call_module(struct process *p, struct evhttp_request *request, const char *modul
 	int count;
 
 	if (!find_slot(p->current, module, &slot)) {
-		send_error(request, 404, "the configuration uses no module %s", module);
+		admin_send_error(request, 404, "the configuration uses no module %s", module);
 	} else if ((verb = find_verb(p->current->modules[slot], name)) == NULL) {
-		send_error(request, 404, "module %s has no verb %s", module, name);
+		admin_send_error(request, 404, "module %s has no verb %s", module, name);
 	} else if (read_arguments(request, &document, arguments, &count)) {
 		snprintf(what, sizeof(what), "%s %s, with %d arguments", module, name, count);
-		log_caller(request, what);
+		admin_log_caller(request, what);
 		run_verb(request, verb, p->current->module_states[slot], count, arguments);
 	}
 	json_decref(document);
 }
 
-/* --- which call it is ----------------------------------------------------------------------------------- */
-
-static const struct {
-	const char *path;
-	bool post;
-	void (*answer)(struct process *, struct evhttp_request *);
-} calls[] = {
-	{ "/v1/status", false, show_status },
-	{ "/v1/reload", true, reload },
-	{ "/v1/stop", true, stop },
-	{ "/v1/upgrade", true, upgrade },
-	{ "/v1/modules", false, show_modules },
-	{ "/metrics", false, show_metrics },
-	{ "/healthz", false, show_health },
-};
-
-static bool
-method_fits(struct evhttp_request *request, bool post)
+static void
+ask_module(struct admin_ask *ask)
 {
-	enum evhttp_cmd_type method = evhttp_request_get_command(request);
-
-	if (post ? method == EVHTTP_REQ_POST : method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD)
-		return true;
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", post ? "POST" : "GET, HEAD");
-	send_error(request, 405, "this needs %s", post ? "POST" : "GET");
-	return false;
+	call_module(ask->process, ask->http, ask->names[0], ask->names[1]);
 }
 
-/* /v1/modules/MODULE/VERB */
-static bool
-try_module(struct process *p, struct evhttp_request *request, const char *path)
-{
-	char module[64], verb[64], rest;
+/* --- which call it is ----------------------------------------------------------------------------------- */
 
-	if (strncmp(path, modules_path, sizeof(modules_path) - 1) != 0)
+const struct admin_call admin_calls[] = {
+	{ "GET", "/v1/status", show_status, { NULL } },
+	{ "POST", "/v1/reload", reload, { NULL } },
+	{ "POST", "/v1/stop", stop, { NULL } },
+	{ "POST", "/v1/upgrade", upgrade, { NULL } },
+	{ "GET", "/v1/routes", admin_list_sections, { NULL } },
+	{ "PUT", "/v1/routes", admin_replace_sections, ADMIN_CHANGE_QUERY },
+	{ "PATCH", "/v1/routes", admin_patch_sections, ADMIN_CHANGE_QUERY },
+	{ "GET", "/v1/routes/{name}", admin_show_section, { NULL } },
+	{ "PUT", "/v1/routes/{name}", admin_put_section, ADMIN_CHANGE_QUERY },
+	{ "PATCH", "/v1/routes/{name}", admin_patch_section, ADMIN_CHANGE_QUERY },
+	{ "DELETE", "/v1/routes/{name}", admin_delete_section, ADMIN_CHANGE_QUERY },
+	{ "GET", "/v1/upstreams", admin_list_sections, { NULL } },
+	{ "PUT", "/v1/upstreams", admin_replace_sections, ADMIN_CHANGE_QUERY },
+	{ "PATCH", "/v1/upstreams", admin_patch_sections, ADMIN_CHANGE_QUERY },
+	{ "GET", "/v1/upstreams/{name}", admin_show_section, { NULL } },
+	{ "PUT", "/v1/upstreams/{name}", admin_put_section, ADMIN_CHANGE_QUERY },
+	{ "PATCH", "/v1/upstreams/{name}", admin_patch_section, ADMIN_CHANGE_QUERY },
+	{ "DELETE", "/v1/upstreams/{name}", admin_delete_section, ADMIN_CHANGE_QUERY },
+	{ "GET", "/v1/upstreams/{name}/servers", admin_list_servers, { NULL } },
+	{ "POST", "/v1/upstreams/{name}/servers", admin_add_server, ADMIN_CHANGE_QUERY },
+	{ "PATCH", "/v1/upstreams/{name}/servers/{server}", admin_patch_server, ADMIN_CHANGE_QUERY },
+	{ "DELETE", "/v1/upstreams/{name}/servers/{server}", admin_delete_server, ADMIN_CHANGE_QUERY },
+	{ "POST", "/v1/revert", admin_revert, ADMIN_CHANGE_QUERY },
+	{ "GET", "/v1/export", admin_export, { "all", NULL } },
+	{ "GET", "/v1/modules", show_modules, { NULL } },
+	{ "POST", "/v1/modules/{module}/{verb}", ask_module, { NULL } },
+	{ "GET", "/metrics", show_metrics, { NULL } },
+	{ "GET", "/healthz", show_health, { NULL } },
+	{ NULL, NULL, NULL, { NULL } }
+};
+
+/* A segment of the path, decoded. False when it is empty or too long, or hides a NUL. */
+static bool
+decode(char room[ADMIN_NAME_ROOM], const char *segment, size_t length)
+{
+	char *copied = strndup(segment, length), *text;
+	size_t size = 0;
+	bool good = false;
+
+	if (copied != NULL && (text = evhttp_uridecode(copied, 0, &size)) != NULL) {
+		good = size > 0 && size < ADMIN_NAME_ROOM && strlen(text) == size;
+		if (good)
+			memcpy(room, text, size + 1);
+		free(text);
+	}
+	free(copied);
+	return good;
+}
+
+/* Does the path fit "/v1/routes/{name}"? Then the names are taken from it. */
+static bool
+fits(struct admin_ask *ask, const char *pattern, const char *path)
+{
+	unsigned count = 0;
+
+	while (*pattern != '\0') {
+		if (*pattern == '{') {
+			size_t length = strcspn(path, "/");
+
+			if (!decode(ask->names[count++], path, length))
+				return false;
+			pattern += strcspn(pattern, "}") + 1;
+			path += length;
+		} else if (*pattern++ != *path++) {
+			return false;
+		}
+	}
+	return *path == '\0';
+}
+
+static const char *
+method_of(struct evhttp_request *request)
+{
+	switch (evhttp_request_get_command(request)) {
+	case EVHTTP_REQ_GET:
+	case EVHTTP_REQ_HEAD:
+		return "GET";
+	case EVHTTP_REQ_POST:
+		return "POST";
+	case EVHTTP_REQ_PUT:
+		return "PUT";
+	case EVHTTP_REQ_PATCH:
+		return "PATCH";
+	case EVHTTP_REQ_DELETE:
+		return "DELETE";
+	default:
+		return "";
+	}
+}
+
+/* The call of this path and method; or the methods that the path has, in `allowed`. */
+static const struct admin_call *
+find_call(struct admin_ask *ask, const char *path, char *allowed, size_t room)
+{
+	const char *method = method_of(ask->http);
+	size_t length = 0;
+
+	for (const struct admin_call *call = admin_calls; call->method != NULL; call++) {
+		memset(ask->names, 0, sizeof(ask->names));
+		if (!fits(ask, call->path, path))
+			continue;
+		if (strcmp(call->method, method) == 0)
+			return call;
+		length += (size_t)snprintf(allowed + length, room - length, "%s%s%s", length > 0 ? ", " : "",
+			call->method, strcmp(call->method, "GET") == 0 ? ", HEAD" : "");
+	}
+	return NULL;
+}
+
+/* A misspelt name in the query would be a wish that is not heeded. */
+static bool
+check_query(struct admin_ask *ask)
+{
+	const char *nearest;
+	size_t i;
+
+	for (struct evkeyval *one = ask->query.tqh_first; one != NULL; one = one->next.tqe_next) {
+		for (i = 0; ask->call->query[i] != NULL && strcmp(ask->call->query[i], one->key) != 0; i++)
+			;
+		if (ask->call->query[i] != NULL)
+			continue;
+		if ((nearest = report_nearest(one->key, ask->call->query)) != NULL)
+			admin_send_error(ask->http, 400, "unknown `%s` in the query, did you mean `%s`?", one->key,
+				nearest);
+		else
+			admin_send_error(ask->http, 400, "unknown `%s` in the query", one->key);
 		return false;
-	if (sscanf(path + sizeof(modules_path) - 1, "%63[^/]/%63[^/]%c", module, verb, &rest) != 2)
-		return false;
-	if (method_fits(request, true))
-		call_module(p, request, module, verb);
+	}
 	return true;
+}
+
+const char *
+admin_query(const struct admin_ask *ask, const char *name)
+{
+	for (const struct evkeyval *one = ask->query.tqh_first; one != NULL; one = one->next.tqe_next)
+		if (strcmp(one->key, name) == 0)
+			return one->value;
+	return NULL;
+}
+
+static void
+answer(struct admin_ask *ask, const struct evhttp_uri *uri)
+{
+	const char *query = evhttp_uri_get_query(uri);
+
+	TAILQ_INIT(&ask->query);
+	if (query != NULL && *query != '\0' && evhttp_parse_query_str(query, &ask->query) != 0)
+		admin_send_error(ask->http, 400, "the query cannot be read");
+	else if (check_query(ask))
+		ask->call->answer(ask);
+	evhttp_clear_headers(&ask->query);
 }
 
 void
 admin_calls_handle(struct evhttp_request *request, void *process)
 {
-	struct process *p = process;
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+	struct admin_ask ask = { .process = process, .http = request };
+	char allowed[64] = "";
 
-	if (p->stopping)	/* what comes next may be for the process that has taken over */
+	if (ask.process->stopping)	/* what comes next may be for the process that has taken over */
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
-	for (size_t i = 0; path != NULL && i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (strcmp(path, calls[i].path) == 0) {
-			if (method_fits(request, calls[i].post))
-				calls[i].answer(p, request);
-			return;
-		}
-	if (path == NULL || !try_module(p, request, path))
-		send_error(request, 404, "there is no such path");
+	if (path == NULL || ((ask.call = find_call(&ask, path, allowed, sizeof(allowed))) == NULL && *allowed == '\0')) {
+		admin_send_error(request, 404, "there is no such path");
+	} else if (ask.call == NULL) {
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", allowed);
+		admin_send_error(request, 405, "this needs %s", allowed);
+	} else {
+		answer(&ask, uri);
+	}
 }

@@ -351,6 +351,9 @@ generation_free(struct generation **generation)
 	assert((*generation)->holders == 0);
 	drop_modules(*generation);
 	credential_release(*generation);
+	for (unsigned i = 0; i < (*generation)->hold_count; i++)
+		free((*generation)->holds[i]);		/* it was never published */
+	free((*generation)->holds);
 	config_free(&(*generation)->config);
 	arena_free(&(*generation)->arena);
 	free(*generation);

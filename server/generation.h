@@ -128,6 +128,7 @@ struct generation {
 	/* The main thread's, while it serves. */
 	unsigned holders;		/* event threads that still hold it */
 	struct hold **holds;		/* by thread; NULL: that one holds it no longer */
+	unsigned hold_count;
 	int64_t begun;			/* weir_now when it was published */
 };
 

@@ -9,6 +9,10 @@ libweircore_a_SOURCES = \
 	server/admin.h \
 	server/admin_calls.c \
 	server/admin_calls.h \
+	server/admin_routing.c \
+	server/admin_routing.h \
+	server/admin_send.c \
+	server/admin_send.h \
 	server/admit.c \
 	server/admit.h \
 	server/answer.c \
@@ -50,6 +54,8 @@ libweircore_a_SOURCES = \
 	server/generation_print.c \
 	server/hosts.c \
 	server/hosts.h \
+	server/hot.c \
+	server/hot.h \
 	server/http1.h \
 	server/http1_chunked.c \
 	server/http1_cursor.c \
@@ -125,10 +131,14 @@ libweircore_a_SOURCES = \
 	server/resolver.h \
 	server/resolver_entry.c \
 	server/resolver_entry.h \
+	server/routing_edit.c \
+	server/routing_edit.h \
 	server/search.c \
 	server/search.h \
 	server/section.c \
 	server/section.h \
+	server/section_json.c \
+	server/section_json.h \
 	server/settings.c \
 	server/settings.h \
 	server/slab.c \

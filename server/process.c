@@ -22,6 +22,7 @@
 #include "admin.h"
 #include "command.h"
 #include "generation.h"
+#include "hot.h"
 #include "loader.h"
 #include "log.h"
 #include "notify.h"
@@ -253,6 +254,12 @@ check_limits(const struct generation *g, struct report *report)
 			g->settings.connections, (uint64_t)limit.rlim_cur);
 }
 
+static char *
+copy(const char *text)
+{
+	return text != NULL ? strdup(text) : NULL;
+}
+
 static bool
 find_user(struct process *p, struct report *report)
 {
@@ -266,17 +273,13 @@ find_user(struct process *p, struct report *report)
 	else if (why[0] != '\0')
 		report_warning(report, peeked->path, 0, "%s", why);
 	p->privilege.name = NULL;
-	if (report->errors == 0 && peeked->settings.user != NULL &&
-		(p->privilege.name = strdup(peeked->settings.user)) == NULL)
+	p->start.state_dir = copy(peeked->settings.state_dir);
+	if (report->errors == 0 && ((peeked->settings.user != NULL &&
+		(p->privilege.name = strdup(peeked->settings.user)) == NULL) ||
+		(peeked->settings.state_dir != NULL && p->start.state_dir == NULL)))
 		report_error(report, NULL, 0, "no memory");
 	generation_free(&peeked);
 	return report->errors == 0;
-}
-
-static char *
-copy(const char *text)
-{
-	return text != NULL ? strdup(text) : NULL;
 }
 
 /* Without memory for it a reload warns of a change that there is not. */
@@ -285,8 +288,10 @@ remember_start(struct process *p)
 {
 	const struct weir_settings *s = &p->current->settings;
 	size_t size = s->resolver.count * sizeof(struct weir_address);
+	const char *state_dir = p->start.state_dir;
 
 	p->start = *s;
+	p->start.state_dir = state_dir;
 	p->start.user = copy(s->user);
 	p->start.group = copy(s->group);
 	p->start.admin = copy(s->admin);
@@ -303,6 +308,7 @@ forget_start(struct process *p)
 	free((char *)(uintptr_t)p->start.user);
 	free((char *)(uintptr_t)p->start.group);
 	free((char *)(uintptr_t)p->start.admin);
+	free((char *)(uintptr_t)p->start.state_dir);
 	free(p->start.resolver.items);
 	free((char *)(uintptr_t)p->privilege.name);
 }
@@ -311,6 +317,7 @@ forget_start(struct process *p)
 static bool
 read_configuration(struct process *p, struct report *report)
 {
+	struct generation_source source = { .path = p->command->path };
 	struct generation *g;
 
 	if (!find_user(p, report))
@@ -322,7 +329,10 @@ read_configuration(struct process *p, struct report *report)
 	}
 	if ((p->modules = loader_new(p->command->folders, report)) == NULL)
 		return false;
-	if ((g = generation_build(p->command->path, p->modules, NULL, 0, report)) == NULL)
+	if (!hot_open(p, p->start.state_dir, report))
+		return false;
+	source.overlay = p->hot.overlay;
+	if ((g = generation_build_from(&source, p->modules, NULL, 0, report)) == NULL)
 		return false;
 	p->current = g;
 	if (!process_add_generation(p, g)) {
@@ -456,6 +466,7 @@ end(struct process *p)
 		event_base_free(p->base);
 	loader_free(&p->modules);
 	forget_start(p);
+	hot_close(p);
 	free(p->living);
 }
 

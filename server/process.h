@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena.h"
 #include "listener.h"
 #include "privilege.h"
 #include "report.h"
@@ -22,7 +23,9 @@ struct command;
 struct event;
 struct event_base;
 struct generation;
+struct hot_change;
 struct modules;
+struct overlay;
 struct reload_waiter;
 struct takeover;
 struct upgrade;
@@ -54,10 +57,23 @@ struct process {
 		struct reload_waiter *waiters;	/* who wants to know how it ended */
 		struct reload_waiter *asked;	/* since the one under way began */
 		struct report report;		/* of the one under way */
-		bool publishing, again;
+		bool wanted;
+		bool publishing;		/* threads are taking a generation over: a reload's or a change's */
 		int64_t began;			/* microseconds of the monotonic clock */
 		uint64_t done, failed;		/* counted */
 	} reload;
+
+	/* Changes of routes and upstreams (hot.c). */
+	struct {
+		struct overlay *overlay;
+		const char *file;		/* where it is kept; NULL: no state_dir */
+		struct arena arena;		/* the file's name */
+		struct hot_change *queue;	/* whose turn is yet to come */
+		struct hot_change *running;	/* the one being published; NULL: or who asked is gone */
+		struct report report;		/* of that one */
+		bool changing;			/* one is being published */
+		int64_t began;
+	} hot;
 };
 
 /* Serve until told to stop; the exit code of the process. */

@@ -11,14 +11,15 @@
 
 #include "command.h"
 #include "generation.h"
+#include "hot.h"
 #include "log.h"
 #include "notify.h"
 #include "process.h"
 #include "report.h"
 #include "upgrade.h"
 
-static int64_t
-microseconds(void)
+int64_t
+reload_clock(void)
 {
 	struct timespec t;
 
@@ -60,7 +61,7 @@ end(struct process *p, bool done)
 		.generation = p->current,
 		.report = &p->reload.report,
 		.done = done,
-		.microseconds = microseconds() - p->reload.began,
+		.microseconds = reload_clock() - p->reload.began,
 	};
 
 	log_report(&p->reload.report);
@@ -115,6 +116,7 @@ warn_of_old(const struct process *p, const struct generation *g, struct report *
 		{ "group", differ(is->group, was->group) },
 		{ "admin", differ(is->admin, was->admin) },
 		{ "memory", is->memory != was->memory },
+		{ "state_dir", differ(is->state_dir, was->state_dir) },
 		{ "resolver", differ_resolver(&is->resolver, &was->resolver) },
 	};
 
@@ -140,8 +142,9 @@ move_log(const struct generation *old, const struct generation *g, struct report
 static bool
 build(struct process *p, struct report *report)
 {
+	struct generation_source source = { .path = p->command->path, .overlay = p->hot.overlay };
 	struct generation *g =
-		generation_build(p->command->path, p->modules, p->current, p->threads.count, report);
+		generation_build_from(&source, p->modules, p->current, p->threads.count, report);
 
 	if (g == NULL)
 		return false;
@@ -163,6 +166,27 @@ build(struct process *p, struct report *report)
 	return true;
 }
 
+/* True when threads are taking a new generation over. */
+static bool
+begin_reload(struct process *p)
+{
+	p->reload.wanted = false;
+	p->reload.waiters = p->reload.asked;
+	p->reload.asked = NULL;
+	if (p->stopping) {
+		tell(p, &(struct reload_outcome){ .generation = p->current });
+		return false;
+	}
+	p->reload.began = reload_clock();
+	notify_reloading();
+	report_init(&p->reload.report);
+	if (build(p, &p->reload.report))
+		return true;
+	end(p, false);
+	return false;
+}
+
+/* What was asked for, until something is to be taken over: one at a time, reloads first. */
 static void
 begin(evutil_socket_t fd, short what, void *argument)
 {
@@ -170,6 +194,7 @@ begin(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
+<<<<<<< HEAD
 	p->reload.again = p->reload.publishing || upgrade_is_under_way(p);
 	if (p->reload.again)
 		return;
@@ -185,6 +210,10 @@ begin(evutil_socket_t fd, short what, void *argument)
 	p->reload.publishing = build(p, &p->reload.report);
 	if (!p->reload.publishing)
 		end(p, false);
+=======
+	while (!p->reload.publishing && (p->reload.wanted || p->hot.queue != NULL))
+		p->reload.publishing = p->reload.wanted ? begin_reload(p) : hot_begin(p);
+>>>>>>> 12e15ac (Change routes, upstreams and servers of a running process through the admin socket)
 }
 
 void
@@ -192,6 +221,7 @@ reload_taken(struct process *p)
 {
 	sockets_sweep(&p->sockets);
 	p->reload.publishing = false;
+<<<<<<< HEAD
 	end(p, true);
 	reload_resume(p);
 }
@@ -207,6 +237,13 @@ reload_resume(struct process *p)
 {
 	if (p->reload.again)
 		event_active(p->reload.begin, EV_TIMEOUT, 0);
+=======
+	if (p->hot.changing)
+		hot_taken(p);
+	else
+		end(p, true);
+	event_active(p->reload.begin, EV_TIMEOUT, 0);
+>>>>>>> 12e15ac (Change routes, upstreams and servers of a running process through the admin socket)
 }
 
 bool
@@ -234,6 +271,7 @@ reload_ask(struct process *p, struct reload_waiter *waiter)
 		waiter->next = NULL;
 		*last = waiter;
 	}
+	p->reload.wanted = true;
 	event_active(p->reload.begin, EV_TIMEOUT, 0);
 }
 

@@ -4,7 +4,8 @@
  *
  * Building happens on the main thread while traffic goes on; then one message to each thread makes the swap.
  * What cannot be built leaves everything as it is. Requests for a reload while one is under way become one
- * more after it.
+ * more after it. Changes of routes (hot.h) wait for their turn in the same place: one generation is published at a
+ * time.
  */
 #ifndef WEIR_SERVER_RELOAD_H
 #define WEIR_SERVER_RELOAD_H
@@ -41,5 +42,8 @@ void reload_resume(struct process *);
 
 /* Every thread has taken over the generation published last (threads.h). */
 void reload_taken(struct process *);
+
+/* Microseconds of a clock that never goes back. */
+int64_t reload_clock(void);
 
 #endif

@@ -78,6 +78,7 @@ on_released(struct message *m, void *owner)
 	struct threads *all = owner;
 	struct generation *g = h->generation;
 
+	g->holds[h->thread->public.number] = NULL;
 	free(h);
 	assert(g->holders > 0);
 	if (--g->holders == 0 && all->released != NULL)
@@ -97,10 +98,20 @@ let_go(struct thread *t, struct hold *h)
 	inbox_post(&t->all->main, &h->released);
 }
 
+/* Only the thread itself writes: no more than a load and a store. */
+static unsigned
+count(struct hold *h, int change)
+{
+	unsigned exchanges = atomic_load_explicit(&h->exchanges, memory_order_relaxed) + (unsigned)change;
+
+	atomic_store_explicit(&h->exchanges, exchanges, memory_order_relaxed);
+	return exchanges;
+}
+
 struct hold *
 thread_hold(struct thread *t)
 {
-	t->holds->exchanges++;
+	count(t->holds, 1);
 	return t->holds;
 }
 
@@ -108,7 +119,7 @@ void
 thread_release(struct thread *t, struct hold *h)
 {
 	assert(h->exchanges > 0);
-	if (--h->exchanges == 0 && h != t->holds)
+	if (count(h, -1) == 0 && h != t->holds)
 		let_go(t, h);
 }
 
@@ -209,36 +220,56 @@ take(struct message *m, void *owner)
 	listener_update(t, t->sockets, h->generation);
 	if (old != NULL && old->exchanges == 0)
 		let_go(t, old);
+	t->taken_at = exchange_clock();
 	t->taken.run = on_taken;
 	inbox_post(&t->all->main, &t->taken);
+}
+
+bool
+threads_prepare(struct threads *all, struct generation *g)
+{
+	if (g->holds == NULL && (g->holds = calloc(all->count, sizeof(struct hold *))) == NULL)
+		return false;
+	g->hold_count = all->count;
+	for (unsigned i = 0; i < all->count; i++) {
+		if (g->holds[i] == NULL && (g->holds[i] = calloc(1, sizeof(struct hold))) == NULL)
+			return false;
+		g->holds[i]->generation = g;
+		g->holds[i]->thread = &all->list[i];
+	}
+	return true;
 }
 
 bool
 threads_publish(struct threads *all, struct generation *g, const struct sockets *sockets)
 {
 	assert(all->taking == 0);
-	for (unsigned i = 0; i < all->count; i++) {
-		struct hold *h = calloc(1, sizeof(*h));
-
-		if (h == NULL) {
-			while (i-- > 0)
-				free(all->list[i].taking);
-			return false;
-		}
-		h->generation = g;
-		h->thread = &all->list[i];
-		all->list[i].taking = h;
-	}
+	if (!threads_prepare(all, g))
+		return false;
 	g->holders = all->taking = all->count;
+	g->begun = weir_now();
 	atomic_store_explicit(&all->connection_limit, g->settings.connections, memory_order_relaxed);
+	all->published_at = exchange_clock();
 	for (unsigned i = 0; i < all->count; i++) {
 		struct thread *t = &all->list[i];
 
+		t->taking = g->holds[i];
 		t->sockets = sockets;
 		t->take.run = take;
 		inbox_post(&t->inbox, &t->take);
 	}
 	return true;
+}
+
+int64_t
+threads_took(const struct threads *all)
+{
+	uint64_t last = all->published_at;
+
+	for (unsigned i = 0; i < all->count; i++)
+		if (all->list[i].taken_at > last)
+			last = all->list[i].taken_at;
+	return (int64_t)((last - all->published_at) / 1000);
 }
 
 static void

@@ -37,7 +37,7 @@ struct hold {
 	struct hold *next;
 	struct thread *thread;
 	struct generation *generation;
-	unsigned exchanges;
+	_Atomic unsigned exchanges;	/* the thread's to count; the main thread may look */
 	struct message released;	/* to the main thread */
 };
 
@@ -85,6 +85,7 @@ struct thread {
 	struct message take, listen, drain, stop;	/* from the main thread */
 	struct message taken, drained, ended;		/* to it */
 	struct hold *taking;				/* with `take` */
+	uint64_t taken_at;				/* exchange_clock, when it was taken over */
 	const struct sockets *sockets;
 };
 
@@ -95,7 +96,11 @@ struct threads {
 	struct inbox main;		/* the main thread's */
 	_Atomic int64_t connections;	/* of clients, all threads; for the limit */
 	_Atomic int64_t connection_limit;
+<<<<<<< HEAD
 	int64_t patience;		/* with `drain`: how long idle clients may stay */
+=======
+	uint64_t published_at;		/* exchange_clock */
+>>>>>>> 12e15ac (Change routes, upstreams and servers of a running process through the admin socket)
 	unsigned running, undrained, taking;	/* threads not ended; not drained; that have not taken the newest generation over */
 
 	/* Called on the main thread. */
@@ -113,10 +118,14 @@ struct weir_settings;
  * `main_base` is the main thread's loop. Set the callbacks before. False (logged) when they cannot be had. */
 bool threads_start(struct threads *, unsigned count, const struct weir_settings *, struct event_base *main_base);
 
+/* Take the memory for publishing this generation; without it false. */
+bool threads_prepare(struct threads *, struct generation *);
+
 /* Give every thread this generation and the listeners of these sockets; then `taken` is called. One at a time. False without
- * memory: then nothing has changed. */
+ * memory: then nothing has changed. It cannot fail after threads_prepare. */
 bool threads_publish(struct threads *, struct generation *, const struct sockets *);
 
+<<<<<<< HEAD
 /* Make the listeners those of these sockets, for the generation that each thread has. */
 void threads_listen(struct threads *, const struct sockets *);
 
@@ -125,6 +134,13 @@ void threads_listen(struct threads *, const struct sockets *);
  * and are told to close with the answer; 0: they are closed now.
  */
 void threads_drain(struct threads *, int64_t patience);
+=======
+/* Microseconds from the last publication until the last thread had taken it over; in `taken`. */
+int64_t threads_took(const struct threads *);
+
+/* Accept no more, close idle connections, let the others end; then `drained` is called. */
+void threads_drain(struct threads *);
+>>>>>>> 12e15ac (Change routes, upstreams and servers of a running process through the admin socket)
 
 /* End every loop, closing what is open; joins, and gives back all but the generations, which `released` reports. */
 void threads_stop(struct threads *);

@@ -22,6 +22,7 @@ E2E_TESTS = \
 	tests/e2e/test_phases.py \
 	tests/e2e/test_pooling.py \
 	tests/e2e/test_process.py \
+	tests/e2e/test_routing.py \
 	tests/e2e/test_tools.py \
 	tests/e2e/test_turns.py \
 	tests/e2e/test_upgrade.py \

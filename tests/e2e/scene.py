@@ -6,6 +6,7 @@
 Everything listens on ports that the kernel chooses, ends with its scene, and waits for conditions with a limit.
 """
 import http.client
+import json
 import os
 import re
 import shutil
@@ -148,6 +149,20 @@ class Weir:
         text = connection.getresponse().read().decode()
         connection.close()
         return text
+
+    def call(self, method, target, body=None, **headers):
+        """Status and JSON of a call on the admin socket; a body that is no text is sent as JSON."""
+        connection = http.client.HTTPConnection("weir", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        connection.sock.connect(self.path("admin.sock"))
+        if body is not None and not isinstance(body, (str, bytes)):
+            body = json.dumps(body)
+        connection.request(method, target, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        text = response.read()
+        connection.close()
+        return response.status, json.loads(text) if text.startswith(b"{") else text.decode()
 
     def metric(self, name):
         return int(re.search(rf"^{name} (\d+)$", self.admin("/metrics"), re.M).group(1))

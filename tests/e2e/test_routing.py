@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Hot routing: routes, upstreams and servers of a running process are changed through the admin socket, checked as `weir -t`
+checks, kept in state_dir, and in use by every thread when the answer comes.
+"""
+import os
+import socket
+import subprocess
+import urllib.parse
+
+import pytest
+
+import scene
+
+INI = """
+[module route]
+[module balance]
+[module header]
+[upstream a]
+server = %s
+[upstream b]
+server = %s
+[route main]
+match = main.test/*
+upstream = a
+[route other]
+match = other.test/*
+upstream = b
+"""
+
+
+@pytest.fixture
+def origins():
+    with scene.Origin("a") as a, scene.Origin("b") as b:
+        yield a.address, b.address
+
+
+def start(origins, **more):
+    return scene.Weir(INI % origins, threads=2, **more)
+
+
+def restarted(weir):
+    """The process ends at once, as in a crash, and another one starts in its folder."""
+    weir.process.kill()
+    weir.process.wait()
+    weir.__enter__()
+
+
+# --- changing -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_route_is_read_patched_replaced_added_and_deleted(origins):
+    with start(origins) as weir:
+        status, route = weir.call("GET", "/v1/routes/main")
+        assert status == 200 and route["settings"] == {"match": "main.test/*", "upstream": "a"}
+        assert route["revision"] == 0 and route["origin"].endswith("weir.ini:16")
+        assert weir.ask("/", "main.test").body == "a"
+        status, done = weir.call("PATCH", "/v1/routes/main", {"upstream": "b"})
+        assert (status, done["revision"], done["generation"], done["durable"]) == (200, 1, 2, True), done
+        assert weir.ask("/", "main.test").body == "b"
+        status, done = weir.call("PUT", "/v1/routes/main", {"match": ["main.test/x", "main.test/y"], "upstream": "a"})
+        assert (status, done["revision"]) == (200, 2)
+        assert weir.ask("/", "main.test").status == 404 and weir.ask("/y", "main.test").body == "a"
+        assert weir.call("GET", "/v1/routes/main")[1]["settings"] == {"match": ["main.test/x", "main.test/y"], "upstream": "a"}
+        assert weir.call("PUT", "/v1/routes/third", {"match": "third.test/*", "upstream": "b"})[0] == 200
+        assert weir.ask("/", "third.test").body == "b"
+        assert weir.call("PATCH", "/v1/routes/third", {"method": "PUT"})[0] == 200
+        assert weir.ask("/", "third.test").status == 404
+        assert weir.call("PATCH", "/v1/routes/third", {"method": None})[0] == 200
+        assert weir.ask("/", "third.test").body == "b"
+        assert weir.call("DELETE", "/v1/routes/third")[0] == 200
+        assert weir.call("DELETE", "/v1/routes/other")[0] == 200
+        assert weir.ask("/", "third.test").status == weir.ask("/", "other.test").status == 404
+        assert list(weir.call("GET", "/v1/routes")[1]["routes"]) == ["main"]
+        assert weir.call("GET", "/v1/routes/other")[0] == 404
+
+
+def test_a_table_is_replaced_and_patched_as_a_whole(origins):
+    table = {f"r{i}": {"match": f"host{i}.test/*", "upstream": "ab"[i % 2]} for i in range(100)}
+    with start(origins) as weir:
+        assert weir.call("PUT", "/v1/routes", {"routes": table})[0] == 200
+        assert weir.call("GET", "/v1/routes")[1] == {"revision": 1, "routes": table}
+        assert weir.ask("/", "host7.test").body == "b" and weir.ask("/", "main.test").status == 404
+        change = {"r7": {"upstream": "a"}, "r8": None, "new": {"match": "new.test/*", "upstream": "b"}}
+        assert weir.call("PATCH", "/v1/routes", {"routes": change, "revision": 1})[0] == 200
+        assert weir.ask("/", "host7.test").body == "a" and weir.ask("/", "host8.test").status == 404
+        assert weir.ask("/", "new.test").body == "b"
+        assert weir.call("POST", "/v1/revert")[0] == 200
+        assert weir.ask("/", "main.test").body == "a" and weir.ask("/", "new.test").status == 404
+
+
+def test_servers_come_go_and_are_drained(origins):
+    a, b = origins
+    target = "/v1/upstreams/a/servers/"
+    with start(origins) as weir:
+        assert weir.call("POST", "/v1/upstreams/a/servers", {"address": b, "weight": 3})[0] == 200
+        assert weir.call("GET", "/v1/upstreams/a")[1]["servers"] == [
+            {"address": a, "weight": 1, "backup": False}, {"address": b, "weight": 3, "backup": False}]
+        assert {weir.ask("/", "main.test").body for _ in range(8)} == {"a", "b"}
+        assert weir.call("PATCH", target + urllib.parse.quote(a), {"drain": True})[0] == 200
+        assert {weir.ask("/", "main.test").body for _ in range(8)} == {"b"}
+        assert weir.call("PATCH", target + a, {"weight": 2, "backup": True})[0] == 200
+        assert weir.call("GET", "/v1/upstreams/a/servers")[1]["servers"][0] == {"address": a, "weight": 2, "backup": True}
+        assert weir.call("DELETE", target + b)[0] == 200
+        assert {weir.ask("/", "main.test").body for _ in range(4)} == {"a"}
+        status, said = weir.call("DELETE", target + b)
+        assert status == 404 and b in said["messages"][0]["text"]
+        status, said = weir.call("POST", "/v1/upstreams/a/servers", {"address": a})
+        assert status == 422 and "already" in said["messages"][0]["text"]
+        status, said = weir.call("PATCH", target + a, {"wieght": 2})
+        assert status == 422 and "did you mean `weight`" in said["messages"][0]["text"]
+
+
+# --- what keeps operators from losing each other's changes ----------------------------------------------------------------
+
+
+def test_a_change_of_another_revision_is_refused(origins):
+    with start(origins) as weir:
+        assert weir.call("PATCH", "/v1/routes/main?revision=0", {"upstream": "b"})[0] == 200
+        status, said = weir.call("PATCH", "/v1/routes/main?revision=0", {"upstream": "a"})
+        assert (status, said["revision"]) == (412, 1)
+        status, said = weir.call("DELETE", "/v1/routes/main", If_Match='"0"')
+        assert (status, said["revision"]) == (412, 1)
+        assert weir.call("PUT", "/v1/routes", {"routes": {}, "revision": 7})[0] == 412
+        assert weir.ask("/", "main.test").body == "b"
+        assert weir.call("PATCH", "/v1/routes/main", {"upstream": "a"}, If_Match='"1"')[0] == 200
+        assert weir.ask("/", "main.test").body == "a"
+
+
+def test_a_dry_run_only_looks(origins):
+    with start(origins) as weir:
+        status, said = weir.call("PATCH", "/v1/routes/main?dry_run=1", {"upstream": "b"})
+        assert (status, said["revision"], said["generation"], said["dry_run"]) == (200, 0, 1, True)
+        status, said = weir.call("PATCH", "/v1/routes/main?dry_run=1", {"upstream": "c"})
+        assert status == 422 and "there is no [upstream c]" in said["messages"][0]["text"]
+        assert weir.ask("/", "main.test").body == "a"
+        assert not os.path.exists(weir.path("routing.ini"))
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------------
+
+LONG = "x" * 200
+
+
+@pytest.mark.parametrize("method, target, body, status, said", [
+    ("PATCH", "/v1/routes/main", {"upstreem": "b"}, 422, "unknown key `upstreem`, did you mean `upstream`?"),
+    ("PATCH", "/v1/routes/main", {"upstream": "bb"}, 422, "there is no [upstream bb]"),
+    ("PATCH", "/v1/routes/main", {"match": "no pattern"}, 422, "`match = no pattern`"),
+    ("PATCH", "/v1/routes/main", {"match": "other.test/*"}, 422, "both match other.test/*"),
+    ("PATCH", "/v1/routes/main", {"match": None}, 422, "[route main] needs `match`"),
+    ("PATCH", "/v1/routes/main", {"upstream": {"a": 1}}, 422, "a text, a whole number"),
+    ("PATCH", "/v1/routes/main", {"upstream": 1.5}, 422, "a text, a whole number"),
+    ("PATCH", "/v1/routes/main", {"upstream": []}, 422, "an empty list"),
+    ("PATCH", "/v1/routes/main", {"header.response_set": "A: b ; c"}, 422, "would be lost in an INI file"),
+    ("PATCH", "/v1/routes/main", {"header.response_set": "A: " + LONG}, 422, "the limit is 199"),
+    ("PATCH", "/v1/routes/main", {"match": "a\nupstream = b"}, 422, "one line"),
+    ("PATCH", "/v1/routes/main", {"match": "a\u0007"}, 422, "control character"),
+    ("PATCH", "/v1/routes/main", {"a b": "c"}, 422, "`a b` is not a key"),
+    ("PUT", "/v1/routes/" + "n" * 49, {"match": "x/*"}, 422, "the limit is 48"),
+    ("PUT", "/v1/routes/a%20b", {"match": "x/*"}, 422, "one word"),
+    ("PUT", "/v1/routes/a%0ab", {"match": "x/*"}, 422, "one line"),
+    ("PUT", "/v1/routes/a%00b", {"match": "x/*"}, 404, "no such path"),
+    ("PATCH", "/v1/routes/mian", {"upstream": "b"}, 404, "did you mean `main`?"),
+    ("DELETE", "/v1/routes/mian", None, 404, "did you mean `main`?"),
+    ("DELETE", "/v1/upstreams/a", None, 422, "there is no [upstream a]"),
+    ("PATCH", "/v1/routes/main", "{", 400, "line 1"),
+    ("PATCH", "/v1/routes/main", '{"upstream": "b", "upstream": "a"}', 400, "duplicate"),
+    ("PATCH", "/v1/routes/main", "[1]", 400, "object"),
+    ("PATCH", "/v1/routes/main", "[" * 100000, 400, "depth"),
+    ("PATCH", "/v1/routes/main", b'{"match": "\xff"}', 400, "unable to decode byte 0xff"),
+    ("PATCH", "/v1/routes/main", '{"match": "a\\u0000b"}', 400, "line 1"),
+    ("PATCH", "/v1/routes", {"main": {}}, 400, '"routes"'),
+    ("PATCH", "/v1/routes", {"routes": {}, "revison": 1}, 400, "only `routes` and `revision`"),
+    ("PATCH", "/v1/routes", {"routes": {}, "revision": "1"}, 400, "`revision` is a number"),
+    ("PATCH", "/v1/routes", {"routes": {"main": 7}}, 422, "an object"),
+    ("PATCH", "/v1/routes/main?dry-run=1", {}, 400, "did you mean `dry_run`?"),
+    ("PATCH", "/v1/routes/main?dry_run=maybe", {}, 400, "yes or no"),
+    ("PATCH", "/v1/routes/main?revision=x", {}, 400, "`revision` is a number"),
+    ("POST", "/v1/routes/main", {}, 405, "GET, HEAD, PUT, PATCH, DELETE"),
+    ("POST", "/v1/revert", {"routes": ["main"]}, 404, "as the files say"),
+    ("POST", "/v1/revert", {"route": []}, 422, "unknown member"),
+    ("GET", "/v1/nothing", None, 404, "no such path"),
+])
+def test_bad_input_changes_nothing_and_is_told_what_is_wrong(shared, method, target, body, status, said):
+    answer = shared.call(method, target, body)
+    assert answer[0] == status and said in str(answer[1]), answer
+    assert shared.call("GET", "/v1/status")[1]["generation"] == 1
+    assert shared.call("GET", "/v1/routes")[1]["revision"] == 0
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with scene.Weir(INI % ("127.0.0.1:1", "127.0.0.1:2")) as weir:
+        yield weir
+
+
+def test_all_errors_of_a_change_are_told_each_at_its_place(shared):
+    status, said = shared.call("PATCH", "/v1/routes", {"routes": {"main": {"upstream": "x", "bogus": 1}, "other": {"upstream": "y"}}})
+    assert status == 422 and said["error"].startswith("the change has errors")
+    assert [(one["file"], one["kind"]) for one in said["messages"]] == [
+        ("[route main] upstream", "error"), ("[route other] upstream", "error"), ("[route main] bogus", "error")]
+
+
+def test_a_huge_body_is_refused(shared):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(scene.PATIENCE)
+        s.connect(shared.path("admin.sock"))
+        s.sendall(b"PATCH /v1/routes/main HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+        assert s.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+# --- what is there after a restart ----------------------------------------------------------------------------------------
+
+
+def test_what_was_changed_outlives_a_kill(origins):
+    with start(origins) as weir:
+        assert weir.call("PATCH", "/v1/routes/main", {"upstream": "b"})[0] == 200
+        assert weir.call("DELETE", "/v1/routes/other")[0] == 200
+        assert weir.call("PUT", "/v1/routes/new", {"match": "new.test/*", "upstream": "a"})[0] == 200
+        restarted(weir)
+        assert weir.ask("/", "main.test").body == "b" and weir.ask("/", "new.test").body == "a"
+        assert weir.ask("/", "other.test").status == 404
+        assert weir.call("GET", "/v1/routes")[1]["revision"] == 3
+        shown = subprocess.run(weir.command("-T"), capture_output=True, text=True, check=True).stdout
+        line = weir.read("routing.ini").splitlines().index("[route new]") + 1
+        assert f"; {weir.path('routing.ini')}:{line}\n[route new]" in shown
+        assert weir.call("GET", "/v1/routes/new")[1]["origin"] == f"{weir.path('routing.ini')}:{line}"
+        assert weir.call("GET", "/v1/export")[1] == (
+            "\n[route main]\nmatch = main.test/*\nupstream = b\n\n; deleted: [route other]\n"
+            "\n[route new]\nmatch = new.test/*\nupstream = a\n")
+
+
+def test_a_reload_keeps_what_was_changed(origins):
+    with start(origins) as weir:
+        assert weir.call("PATCH", "/v1/routes/main", {"upstream": "b"})[0] == 200
+        weir.reload(INI % origins + "[route more]\nmatch = more.test/*\nupstream = a\n")
+        assert weir.ask("/", "main.test").body == "b" and weir.ask("/", "more.test").body == "a"
+        assert weir.call("PUT", "/v1/routes/new", {"match": "more.test/new", "upstream": "b"})[0] == 200
+        assert weir.ask("/new", "more.test").body == "b" and weir.ask("/", "more.test").body == "a"
+        assert weir.call("POST", "/v1/revert", {"routes": ["main"]})[0] == 200
+        assert weir.ask("/", "main.test").body == "a" and weir.ask("/new", "more.test").body == "b"
+
+
+def test_a_damaged_file_keeps_weir_from_starting_and_is_told(origins):
+    with start(origins) as weir:
+        assert weir.call("PATCH", "/v1/routes/main", {"upstream": "b"})[0] == 200
+        whole = weir.read("routing.ini")
+        for damaged in (whole[:-1], whole[:len(whole) // 2], whole.replace("upstream = b", "upstream = a"), ""):
+            with open(weir.path("routing.ini"), "w", encoding="ascii") as f:
+                f.write(damaged)
+            code, said = weir.check()
+            assert code == 1 and "routing.ini: error: " in said and "move it away" in said
+        with open(weir.path("routing.ini"), "w", encoding="ascii") as f:
+            f.write(whole)
+        restarted(weir)
+        assert weir.ask("/", "main.test").body == "b"
+
+
+def test_a_state_that_cannot_be_written_changes_nothing(origins):
+    with start(origins) as weir:
+        os.mkdir(weir.path("routing.ini.new"))
+        status, said = weir.call("PATCH", "/v1/routes/main", {"upstream": "b"})
+        assert status == 500 and "cannot be written" in said["messages"][0]["text"]
+        assert weir.ask("/", "main.test").body == "a"
+        os.rmdir(weir.path("routing.ini.new"))
+        status, said = weir.call("PATCH", "/v1/routes/main?revision=0", {"upstream": "b"})
+        assert (status, said["revision"]) == (200, 1)
+
+
+def test_without_a_state_dir_a_change_has_to_be_called_fleeting(origins):
+    weir = start(origins)
+    with open(weir.path("weir.ini"), encoding="utf-8") as f:
+        text = f.read()
+    with open(weir.path("weir.ini"), "w", encoding="utf-8") as f:
+        f.write("".join(line for line in text.splitlines(True) if not line.startswith("state_dir")))
+    with weir:
+        status, said = weir.call("PATCH", "/v1/routes/main", {"upstream": "b"})
+        assert status == 409 and "state_dir" in said["error"]
+        assert weir.ask("/", "main.test").body == "a"
+        status, said = weir.call("PATCH", "/v1/routes/main?durable=no", {"upstream": "b"})
+        assert (status, said["durable"]) == (200, False)
+        assert weir.ask("/", "main.test").body == "b"
