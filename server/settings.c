@@ -160,7 +160,8 @@ const struct weir_option weir_options[] = {
 		.doc = "Path of the Unix socket that weirctl speaks to; empty for none. Needs a new "
 		"process." },
 	{ "state_dir", WEIR_PATH, AT(state_dir),
-		.doc = "Folder for what shall be there after a restart; nothing is kept there yet." },
+		.doc = "Folder for what shall be there after a restart: routes and upstreams that were changed in the "
+		"running process. Needs a new process." },
 	{ "module_path", WEIR_PATH, AT(module_path), .repeat = true,
 		.doc = "A folder in which modules are looked for before the built-in one." },
 	{ "order", WEIR_TEXT, AT(order), .repeat = true,
