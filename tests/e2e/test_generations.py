@@ -92,6 +92,7 @@ def test_thirty_reloads_under_load_fail_no_request(origin):
     with scene.Weir(INI % (0, origin.address), threads=2) as weir:
         threads = tasks(weir)
         with Load(weir.port()) as load:
+            scene.until(lambda: load.seen or load.failures, "the first generation serves")
             for number in range(1, 31):
                 if number % 2:
                     weir.reload(INI % (number, origin.address))
