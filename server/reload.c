@@ -194,26 +194,8 @@ begin(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-<<<<<<< HEAD
-	p->reload.again = p->reload.publishing || upgrade_is_under_way(p);
-	if (p->reload.again)
-		return;
-	p->reload.waiters = p->reload.asked;
-	p->reload.asked = NULL;
-	if (p->stopping) {
-		tell(p, &(struct reload_outcome){ .generation = p->current });
-		return;
-	}
-	p->reload.began = microseconds();
-	notify_reloading();
-	report_init(&p->reload.report);
-	p->reload.publishing = build(p, &p->reload.report);
-	if (!p->reload.publishing)
-		end(p, false);
-=======
-	while (!p->reload.publishing && (p->reload.wanted || p->hot.queue != NULL))
+	while (!p->reload.publishing && !upgrade_is_under_way(p) && (p->reload.wanted || p->hot.queue != NULL))
 		p->reload.publishing = p->reload.wanted ? begin_reload(p) : hot_begin(p);
->>>>>>> 12e15ac (Change routes, upstreams and servers of a running process through the admin socket)
 }
 
 void
@@ -221,29 +203,23 @@ reload_taken(struct process *p)
 {
 	sockets_sweep(&p->sockets);
 	p->reload.publishing = false;
-<<<<<<< HEAD
-	end(p, true);
+	if (p->hot.changing)
+		hot_taken(p);
+	else
+		end(p, true);
 	reload_resume(p);
 }
 
 bool
 reload_is_asked(const struct process *p)
 {
-	return p->reload.again;
+	return p->reload.wanted;
 }
 
 void
 reload_resume(struct process *p)
 {
-	if (p->reload.again)
-		event_active(p->reload.begin, EV_TIMEOUT, 0);
-=======
-	if (p->hot.changing)
-		hot_taken(p);
-	else
-		end(p, true);
 	event_active(p->reload.begin, EV_TIMEOUT, 0);
->>>>>>> 12e15ac (Change routes, upstreams and servers of a running process through the admin socket)
 }
 
 bool

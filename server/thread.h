@@ -96,11 +96,8 @@ struct threads {
 	struct inbox main;		/* the main thread's */
 	_Atomic int64_t connections;	/* of clients, all threads; for the limit */
 	_Atomic int64_t connection_limit;
-<<<<<<< HEAD
 	int64_t patience;		/* with `drain`: how long idle clients may stay */
-=======
 	uint64_t published_at;		/* exchange_clock */
->>>>>>> 12e15ac (Change routes, upstreams and servers of a running process through the admin socket)
 	unsigned running, undrained, taking;	/* threads not ended; not drained; that have not taken the newest generation over */
 
 	/* Called on the main thread. */
@@ -125,7 +122,9 @@ bool threads_prepare(struct threads *, struct generation *);
  * memory: then nothing has changed. It cannot fail after threads_prepare. */
 bool threads_publish(struct threads *, struct generation *, const struct sockets *);
 
-<<<<<<< HEAD
+/* Microseconds from the last publication until the last thread had taken it over; in `taken`. */
+int64_t threads_took(const struct threads *);
+
 /* Make the listeners those of these sockets, for the generation that each thread has. */
 void threads_listen(struct threads *, const struct sockets *);
 
@@ -134,13 +133,6 @@ void threads_listen(struct threads *, const struct sockets *);
  * and are told to close with the answer; 0: they are closed now.
  */
 void threads_drain(struct threads *, int64_t patience);
-=======
-/* Microseconds from the last publication until the last thread had taken it over; in `taken`. */
-int64_t threads_took(const struct threads *);
-
-/* Accept no more, close idle connections, let the others end; then `drained` is called. */
-void threads_drain(struct threads *);
->>>>>>> 12e15ac (Change routes, upstreams and servers of a running process through the admin socket)
 
 /* End every loop, closing what is open; joins, and gives back all but the generations, which `released` reports. */
 void threads_stop(struct threads *);
