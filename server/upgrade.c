@@ -205,11 +205,13 @@ answered(evutil_socket_t fd, short what, void *argument)
 	(void)what;
 	if (length < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	message[length > 0 ? length : 0] = '\0';
+	if (length <= 0) {
+		let_event_go(&u->answered);	/* how it ended is its exit code's to tell, or the deadline's */
+		return;
+	}
+	message[length] = '\0';
 	if (strncmp(message, UPGRADE_READY, sizeof(UPGRADE_READY) - 1) == 0 && u->why[0] == '\0' && !u->handed)
 		hand_over(u, message + sizeof(UPGRADE_READY) - 1);
-	else if (length <= 0)
-		let_event_go(&u->answered);	/* how it ended is its exit code's to tell, or the deadline's */
 }
 
 static void
