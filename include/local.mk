@@ -8,4 +8,5 @@ pkginclude_HEADERS = \
 	include/weir/module.h \
 	include/weir/option.h \
 	include/weir/peer.h \
+	include/weir/stream.h \
 	include/weir/thread.h

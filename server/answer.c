@@ -11,11 +11,14 @@
 #include "exchange.h"
 #include "listener.h"
 
-enum { DRAIN_BYTES = 64 * 1024 };
+enum { DRAIN_BYTES = 64 * 1024, GATHER_EACH = 8 * 1024, GATHER_ALL = 64 * 1024 };
 
 void
 answer_set(struct weir_exchange *x, int status, const char *type, const char *body, size_t length)
 {
+	source_drop(x);
+	if (x->upstream != NULL)	/* its response, if it is whole, need not cost the connection */
+		origin_release(x);
 	response_init(&x->response, &x->arena);
 	x->response.status = status;
 	x->response.reason = NULL;
@@ -51,7 +54,7 @@ answer_interim(struct weir_exchange *x, struct response *interim)
 	size_t length;
 	enum outlet_result result;
 
-	if (x->request.minor == 0)
+	if (x->request.minor == 0 || x->client->own)
 		return true;
 	if (!fields_strip_hop_by_hop(&interim->fields, false, &why))
 		return true;	/* it is only advice */
@@ -103,7 +106,7 @@ add_date(struct weir_exchange *x)
 {
 	const char *date;
 
-	if (fields_find_id(&x->response.fields, FIELD_DATE) != NULL)
+	if (x->response.lines != NULL || fields_find_id(&x->response.fields, FIELD_DATE) != NULL)
 		return true;
 	date = arena_copy(&x->arena, thread_date(x->thread), 29);
 	return date != NULL && fields_add(&x->response.fields, "Date", 4, date, 29);
@@ -114,29 +117,32 @@ static bool
 first_content(struct weir_exchange *x, struct buffer **content, const char **why)
 {
 	*content = NULL;
-	if (x->download.ended || x->memory_left > 0 || x->upstream == NULL || x->upstream->in == NULL)
+	if (x->download.ended)
+		return true;
+	if (x->source.next != NULL && x->memory_left == 0 && source_ask(x, why) < 0)
+		return false;
+	if (x->memory_left > 0) {	/* without memory now there may be some later */
+		*content = source_take(x);
+		return true;
+	}
+	if (x->upstream == NULL || x->upstream->in == NULL)
 		return true;
 	return body_take(&x->download, x->thread, &x->upstream->in, content, &x->response.trailers, &x->limits, &x->arena, why)
 		== BODY_OK;
 }
 
-/* A small body from memory goes with the head, too. */
-static void
-first_memory(struct weir_exchange *x, struct buffer **content)
+/* The whole response is here and small, and so is the next request: they leave together. Nothing is held back for what has yet to come. */
+static bool
+gather(struct weir_exchange *x, size_t length, struct buffer **content)
 {
-	size_t length = x->memory_left;
-
-	if (length == 0 || length > BUFFER_SMALL / 2)
-		return;
-	*content = buffer_take(x->thread, length);
-	if (*content == NULL)
-		return;
-	memcpy((*content)->to, x->memory, length);
-	(*content)->to += length;
-	x->memory_left = 0;
-	x->download.bytes = length;
-	x->download.left = 0;
-	x->download.ended = true;
+	if (!x->keep || !x->download.ended || !x->upload.ended || x->download.hooked || x->client->in == NULL || x->writing
+			|| x->response.trailers.count > 0 || length + buffer_length(*content) > GATHER_EACH
+			|| x->out.queued > GATHER_ALL || !client_has_next(x->client))
+		return false;
+	if (x->download.out == FRAMING_CHUNKED || !outlet_gather(&x->out, x->thread, x->thread->scratch, length, content))
+		return false;
+	x->gathers = true;
+	return true;
 }
 
 enum weir_phase
@@ -161,7 +167,6 @@ answer_begin(struct weir_exchange *x)
 	}
 	if (!first_content(x, &content, &why))
 		return exchange_fail(x, 502, why);
-	first_memory(x, &content);
 	x->head_sent = true;
 	x->stage = STAGE_BODY;
 	if (!upload_resume(x)) {
@@ -171,6 +176,10 @@ answer_begin(struct weir_exchange *x)
 	}
 	if (x->download.ended && x->upload.ended)
 		origin_release(x);
+	if (x->client->in != NULL && gather(x, length, &content)) {
+		exchange_close(x, CLIENT_KEEP);
+		return WEIR_PHASES;
+	}
 	switch (filter_send(x, WEIR_PHASE_RESPONSE_BODY, length, content, x->download.ended)) {
 	case OUTLET_REFUSED:	/* nothing has gone out yet */
 		x->head_sent = false;

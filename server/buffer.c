@@ -37,8 +37,20 @@ buffer_free(struct buffer **b)
 {
 	if (*b == NULL)
 		return;
-	slab_put((*b)->slab, *b);
+	if ((*b)->slab != NULL)	/* else it only points at memory of others */
+		slab_put((*b)->slab, *b);
 	*b = NULL;
+}
+
+void
+buffer_free_all(struct buffer **b)
+{
+	while (*b != NULL) {
+		struct buffer *next = (*b)->next;
+
+		buffer_free(b);
+		*b = next;
+	}
 }
 
 void

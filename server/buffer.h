@@ -27,7 +27,7 @@ enum {
 
 struct buffer {
 	struct buffer *next;	/* in a queue */
-	struct slab *slab;
+	struct slab *slab;	/* NULL: a reference; its bytes lie elsewhere, and it has no room */
 	char *from, *to;	/* the bytes */
 	char *end;		/* where reading must stop; BUFFER_BACK bytes follow */
 	char room[];
@@ -38,6 +38,9 @@ struct buffer *buffer_take(struct thread *, size_t size);
 
 /* Give it back; *b becomes NULL. NULL is fine. */
 void buffer_free(struct buffer **);
+
+/* The same with all that follow it in a queue. */
+void buffer_free_all(struct buffer **);
 
 /* Shrink: a large buffer with few bytes becomes a small one. For buffers that will be kept a while. Where there is no memory
  * it stays as it is. */

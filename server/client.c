@@ -67,15 +67,34 @@ destroy(struct weir_connection *c)
 	admit_forget(c);
 	wire_close(&c->wire);
 	buffer_free(&c->in);
+	buffer_free_all(&c->gathered);
 	for (unsigned i = 0; i < c->state_count; i++)
 		free(c->states[i]);
 	free(c->states);
 	free(c->local);
-	listener_forget(l, &c->address.any);
+	if (!c->own) {
+		listener_forget(l, &c->address.any);
+		counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, -1);
+	}
 	free(c);
-	counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, -1);
 	pools_trim(t);
 	thread_check_drained(t);
+}
+
+/* One more among the thread's. */
+static void
+enrol(struct thread *t, struct weir_connection *c, const struct sockaddr *address)
+{
+	c->thread = t;
+	memcpy(&c->address, address, address->sa_family == AF_INET6 ? sizeof(c->address.in6)
+		: address->sa_family == AF_INET ? sizeof(c->address.in) : sizeof(c->address.any));
+	deadline_init(&c->deadline, deadline_passed);
+	c->link = &t->clients;
+	c->next = t->clients;
+	if (c->next != NULL)
+		c->next->link = &c->next;
+	t->clients = c;
+	t->client_count++;
 }
 
 static void
@@ -114,18 +133,9 @@ client_new(struct listener *l, int fd, const struct sockaddr *address)
 		counter_add(&t->counters, COUNT_MEMORY_REFUSED, 1);
 		return;
 	}
-	c->thread = t;
 	c->listener = l;
 	c->wire.fd = fd;
-	memcpy(&c->address, address, address->sa_family == AF_INET6 ? sizeof(c->address.in6)
-		: address->sa_family == AF_INET ? sizeof(c->address.in) : sizeof(c->address.any));
-	deadline_init(&c->deadline, deadline_passed);
-	c->link = &t->clients;
-	c->next = t->clients;
-	if (c->next != NULL)
-		c->next->link = &c->next;
-	t->clients = c;
-	t->client_count++;
+	enrol(t, c, address);
 	counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, 1);
 	if (event_assign(&c->read, t->base, fd, EV_READ | EV_PERSIST, readable, c) == 0)
 		admit_client(c);
@@ -163,6 +173,53 @@ client_state(struct weir_connection *c, const struct module *m)
 	if (c->states[m->index] == NULL)
 		c->states[m->index] = calloc(1, m->contract->connection_size);
 	return c->states[m->index];
+}
+
+/* --- without a socket --------------------------------------------------------------------------------------------- */
+
+struct weir_connection *
+client_new_own(struct thread *t, const struct sockaddr *address)
+{
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	struct weir_connection *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->own = true;
+	c->wire.fd = -1;
+	enrol(t, c, address != NULL ? address : &nobody);
+	return c;
+}
+
+static void
+start_own(evutil_socket_t fd, short what, void *argument)
+{
+	struct weir_connection *c = argument;
+
+	(void)fd;
+	(void)what;
+	c->reading = false;
+	exchange_enter(c->exchange, WEIR_PHASE_PEER);
+}
+
+void
+client_start_own(struct weir_connection *c)
+{
+	event_assign(&c->read, c->thread->base, -1, 0, start_own, c);
+	event_active(&c->read, EV_READ, 0);
+	c->reading = true;
+}
+
+void
+client_leave(struct weir_connection *c)
+{
+	client_want(c, false);
+	wire_close(&c->wire);
+	buffer_free(&c->in);
+	listener_forget(c->listener, &c->address.any);
+	counter_add(&c->thread->counters, COUNT_CLIENT_CONNECTIONS, -1);
+	c->listener = NULL;
+	c->own = true;
 }
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
@@ -245,7 +302,7 @@ static bool
 begin(struct weir_connection *c)
 {
 	struct http1_limits limits = limits_of(c);
-	size_t length = http1_head_length(c->in->from, buffer_length(c->in), c->seen);
+	size_t length = c->ready > 0 ? c->ready : http1_head_length(c->in->from, buffer_length(c->in), c->seen);
 	const char *why = NULL;
 	int bad = 0;
 
@@ -259,7 +316,7 @@ begin(struct weir_connection *c)
 		}
 		assert(bad < 0);
 	}
-	c->seen = 0;
+	c->seen = c->ready = 0;
 	c->requests++;
 	deadline_clear(&c->deadline);
 	if (!exchange_open(c, length, &limits, -bad, why)) {
@@ -267,6 +324,15 @@ begin(struct weir_connection *c)
 		reset(c);
 	}
 	return true;
+}
+
+bool
+client_has_next(struct weir_connection *c)
+{
+	if (!c->running || c->in == NULL || c->gone)
+		return false;
+	c->ready = (uint32_t)http1_head_length(c->in->from, buffer_length(c->in), 0);
+	return c->ready > 0;
 }
 
 /* Serve what has been received. A loop, so that a hundred pipelined requests do not nest a hundred calls deep. */
@@ -285,7 +351,9 @@ run(struct weir_connection *c)
 	}
 	if (c->in != NULL)
 		buffer_settle(c->thread, &c->in);
-	if (c->exchange == NULL && c->eof && !c->lingering)
+	if (c->exchange != NULL && c->exchange->out.queued > 0)
+		exchange_flush(c->exchange);	/* the next response takes its time: what was gathered does not wait for it */
+	else if (c->exchange == NULL && c->eof && !c->lingering)
 		destroy(c);
 }
 
@@ -337,10 +405,15 @@ void
 client_next(struct weir_connection *c, enum client_end end)
 {
 	struct thread *t = c->thread;
-	const struct listen *listen = c->listener->listen;
+	const struct listen *listen;
 
 	assert(c->exchange == NULL);
 	deadline_clear(&c->deadline);
+	if (c->own) {
+		destroy(c);
+		return;
+	}
+	listen = c->listener->listen;
 	if (end == CLIENT_RESET) {
 		reset(c);
 		return;

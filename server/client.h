@@ -36,6 +36,7 @@ struct weir_connection {
 	struct weir_exchange *exchange;		/* NULL: idle, or reading a head */
 	struct buffer *in;			/* received and not consumed; NULL: nothing */
 	struct admission *admission;		/* it waits to be admitted (admit.h) */
+	struct buffer *gathered;		/* small responses that leave with that to the next request, which is in `in` */
 	const struct hook *hook;		/* the running one of the phases accept and handshake */
 	struct sockaddr_in6 *local;		/* as a hook of accept has told; NULL: the socket's */
 	void **states;				/* of modules, by module index; made when first asked for */
@@ -47,6 +48,7 @@ struct weir_connection {
 	struct wire wire;
 	uint32_t requests;
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
+	uint32_t ready;				/* length of the whole head that `in` begins with; 0: not known */
 	uint16_t state_count;
 	bool reading;				/* the read event is added */
 	bool accepting;				/* a hook of accept runs: it may take bytes and tell addresses */
@@ -54,10 +56,19 @@ struct weir_connection {
 	bool running;				/* client_run is at work further up the stack */
 	bool lingering;				/* we have closed; what still comes is thrown away */
 	bool gone;				/* to be freed when client_run ends */
+	bool own;				/* without a socket, for an exchange without a client */
 };
 
 /* On the event thread: a new client; takes the socket over in every case. */
 void client_new(struct listener *, int fd, const struct sockaddr *);
+
+/* A connection without a socket (own.c). NULL without memory. client_start_own begins its exchange with the phase peer, once who calls
+ * has returned to the event loop. */
+struct weir_connection *client_new_own(struct thread *, const struct sockaddr *);
+void client_start_own(struct weir_connection *);
+
+/* The client has gone, and its exchange goes on: close the socket. */
+void client_leave(struct weir_connection *);
 
 /* The exchange is over and freed: what becomes of its client. */
 enum client_end {
@@ -67,6 +78,9 @@ enum client_end {
 	CLIENT_RESET	/* tell the client that what it got was cut off */
 };
 void client_next(struct weir_connection *, enum client_end);
+
+/* Is the next request's head here, whole, and is this the loop that will begin it? Then its response is the next to be sent. */
+bool client_has_next(struct weir_connection *);
 
 /* Have the read event on, or off. False when it cannot be had. */
 bool client_want(struct weir_connection *, bool wanted);

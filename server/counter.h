@@ -39,6 +39,8 @@
 	X(VERDICT_REFUSED, "verdict_refused_total", COUNTER, "Verdicts that their phase does not allow.") \
 	X(FIELD_REFUSED, "field_refused_total", COUNTER, "Edits by modules of fields that are the core's.") \
 	X(TUNNELS, "tunnels_total", COUNTER, "Connections that became a tunnel after 101.") \
+	X(OWN, "own_total", COUNTER, "Exchanges without a client: errands of modules, and bodies that they took.") \
+	X(OWN_ACTIVE, "own_active", GAUGE, "Exchanges without a client that are under way.") \
 	X(BYTES_RECEIVED, "client_received_bytes_total", COUNTER, "Bytes of request bodies.") \
 	X(BYTES_SENT, "client_sent_bytes_total", COUNTER, "Bytes of response bodies.")
 

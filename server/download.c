@@ -10,7 +10,7 @@
 #include "buffer.h"
 #include "exchange.h"
 
-enum { ROUNDS = 4, MEMORY_PIECE = 128 * 1024, DRAIN_TIME = 5000 };
+enum { ROUNDS = 4, DRAIN_TIME = 5000 };
 
 /* The client has it all. */
 static enum weir_phase
@@ -50,29 +50,12 @@ static enum weir_phase
 download_rests(struct weir_exchange *x)
 {
 	exchange_want_write(x, false);
+	if (x->upstream == NULL)	/* a source waits */
+		return WEIR_PHASES;
 	deadline_set(&x->upstream->deadline, &x->thread->wheel, x->peer.between_bytes_timeout);
 	if (!upstream_want_read(x->upstream, true))
 		exchange_abort(x, "no memory to wait for the origin");
 	return WEIR_PHASES;
-}
-
-/* The next piece of a body from memory. NULL without memory for it. */
-static struct buffer *
-take_memory(struct weir_exchange *x)
-{
-	size_t length = x->memory_left < MEMORY_PIECE ? x->memory_left : MEMORY_PIECE;
-	struct buffer *b = buffer_take(x->thread, length);
-
-	if (b == NULL)
-		return NULL;
-	memcpy(b->to, x->memory, length);
-	b->to += length;
-	x->memory += length;
-	x->memory_left -= length;
-	x->download.bytes += length;
-	x->download.left -= length;
-	x->download.ended = x->memory_left == 0;
-	return b;
 }
 
 static enum weir_phase
@@ -91,9 +74,15 @@ next_content(struct weir_exchange *x, struct buffer **content, bool *more, const
 	struct upstream *u = x->upstream;
 
 	*content = NULL;
+	if (x->memory_left == 0 && x->source.next != NULL) {
+		int asked = x->wait != NULL ? 0 : source_ask(x, why);
+
+		if (asked <= 0 || x->download.ended)
+			return asked;
+	}
 	if (x->memory_left > 0) {
 		*why = "no memory for the response's body";
-		*content = take_memory(x);
+		*content = source_take(x);
 		return *content != NULL ? 1 : -1;
 	}
 	if (u->in == NULL) {
@@ -138,7 +127,8 @@ download_relay(struct weir_exchange *x)
 				return download_rests(x);
 			if (x->download.ended && x->upload.ended)
 				origin_release(x);
-			result = filter_send(x, WEIR_PHASE_RESPONSE_BODY, 0, content, x->download.ended);
+			result = x->own != NULL ? own_take(x, content, x->download.ended)
+				: filter_send(x, WEIR_PHASE_RESPONSE_BODY, 0, content, x->download.ended);
 			if (result == OUTLET_REFUSED)
 				return exchange_fail(x, 500, x->failure);
 		}
@@ -151,7 +141,7 @@ download_relay(struct weir_exchange *x)
 		}
 		if (round < ROUNDS)
 			continue;
-		if (x->memory_left > 0) {	/* others' turn: the socket can be written, so the event comes at once */
+		if (x->memory_left > 0 || x->source.next != NULL) {	/* others' turn: the socket can be written, so the event comes at once */
 			if (!exchange_want_write(x, true))
 				exchange_abort(x, "no memory to wait for the client");
 			return WEIR_PHASES;

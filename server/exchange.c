@@ -34,7 +34,7 @@ static const uint8_t allowed[WEIR_PHASES] = {
 	[WEIR_PHASE_FAILED] = MAY(NEXT) | MAY(DONE) | MAY(RETRY) | MAY(RESPOND) | MAY(FAIL),
 	[WEIR_PHASE_UPSTREAM_REQUEST] = ASK,
 	[WEIR_PHASE_UPSTREAM_RESPONSE] = ASK | MAY(RETRY),
-	[WEIR_PHASE_STORE] = MAY(NEXT) | MAY(DONE) | MAY(FAIL),
+	[WEIR_PHASE_STORE] = MAY(NEXT) | MAY(DONE) | MAY(RESPOND) | MAY(FAIL),
 	[WEIR_PHASE_RESPONSE] = MAY(NEXT) | MAY(DONE) | MAY(WAIT) | MAY(FAIL),
 	[WEIR_PHASE_ERROR] = MAY(NEXT) | MAY(DONE) | MAY(RESPOND),
 	[WEIR_PHASE_LOG] = MAY(NEXT) | MAY(DONE),
@@ -51,7 +51,8 @@ exchange_fail(struct weir_exchange *x, int status, const char *cause)
 	if (x->failure_status == 0)
 		x->failure_status = status;
 	origin_drop(x);
-	if (x->head_sent) {
+	exchange_leave_wait(x);
+	if (x->head_sent || x->own != NULL) {
 		exchange_abort(x, cause);
 		return WEIR_PHASES;
 	}
@@ -116,6 +117,17 @@ missed(struct weir_exchange *x)
 }
 
 static enum weir_phase
+stored(struct weir_exchange *x)
+{
+	if (x->responded)
+		return x->own == NULL ? WEIR_PHASE_RESPONSE : own_receive(x);
+	if (x->own == NULL)
+		return exchange_fail(x, 500, "a module took the body of a response and set none instead");
+	exchange_close(x, CLIENT_CLOSE);
+	return WEIR_PHASES;
+}
+
+static enum weir_phase
 unconnected(struct weir_exchange *x)
 {
 	switch (x->peer_failure) {
@@ -152,7 +164,7 @@ ended(struct weir_exchange *x)
 	case WEIR_PHASE_UPSTREAM_RESPONSE:
 		return x->response.status == 101 ? WEIR_PHASE_RESPONSE : WEIR_PHASE_STORE;
 	case WEIR_PHASE_STORE:
-		return WEIR_PHASE_RESPONSE;
+		return stored(x);
 	case WEIR_PHASE_ERROR:
 		answer_error(x);
 		return WEIR_PHASE_RESPONSE;
@@ -168,7 +180,8 @@ retry(struct weir_exchange *x)
 {
 	if (!origin_may_retry(x))
 		return exchange_fail(x, 502, "the request may not be sent again");
-	origin_drop(x);
+	origin_release(x);
+	x->download.ended = false;
 	x->stage = STAGE_PHASES;
 	x->responded = false;
 	x->failure = NULL;
@@ -180,7 +193,11 @@ retry(struct weir_exchange *x)
 static enum weir_phase
 respond(struct weir_exchange *x)
 {
-	if (!x->responded)
+	if (x->own != NULL) {	/* there is nobody to hear it */
+		exchange_close(x, CLIENT_CLOSE);
+		return WEIR_PHASES;
+	}
+	if (!x->responded || x->response_version != 0)	/* the origin's is no module's */
 		return exchange_fail(x, 500, "a module said RESPOND and set no response");
 	origin_drop(x);
 	return WEIR_PHASE_RESPONSE;
@@ -275,8 +292,11 @@ begin_phase(struct weir_exchange *x, enum weir_phase phase)
 {
 	x->phase = phase;
 	x->next = x->chain->first[phase];
-	if (phase == WEIR_PHASE_LOG)	/* every log hook runs, whatever went wrong before */
+	if (phase == WEIR_PHASE_LOG) {	/* every log hook runs, whatever went wrong before; but clients alone are logged */
 		x->refused_memory = x->refused_value = false;
+		if (x->own != NULL)
+			x->next = x->chain->first[phase + 1];
+	}
 	if (phase == WEIR_PHASE_PEER)
 		origin_reset_peer(x);
 }
@@ -346,7 +366,17 @@ void
 exchange_resume(struct weir_exchange *x, enum weir_verdict verdict)
 {
 	x->wait = NULL;
-	advance(x, check(x, verdict));
+	if (x->stage == STAGE_BODY) {	/* it is the source that waited */
+		if (verdict == WEIR_NEXT || verdict == WEIR_AGAIN)
+			exchange_go(x, download_relay(x));
+		else
+			exchange_abort(x, "the source of the response failed");
+	} else if (verdict == WEIR_AGAIN) {
+		x->next--;
+		advance(x, WEIR_NEXT);
+	} else {
+		advance(x, check(x, verdict));
+	}
 }
 
 void
@@ -370,42 +400,58 @@ exchange_clock(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static struct weir_exchange *
-create(struct weir_connection *c, const struct http1_limits *limits)
+void
+exchange_discard(struct weir_exchange *x)
+{
+	struct thread *t = x->thread;
+	struct hold *hold = x->hold;
+
+	counter_add(&t->counters, COUNT_REQUESTS_ACTIVE, -1);
+	x->client->exchange = NULL;
+	arena_free(&x->arena);
+	slab_put(&t->exchanges, x);
+	thread_release(t, hold);
+}
+
+struct weir_exchange *
+exchange_create(struct weir_connection *c, struct hold *hold, const struct listen *listen, const struct http1_limits *limits)
 {
 	struct thread *t = c->thread;
 	struct weir_exchange *x = slab_take(&t->exchanges);
 
-	if (x == NULL)
+	if (x == NULL) {
+		thread_release(t, hold);
 		return NULL;
+	}
 	memset(x, 0, sizeof(*x));
 	x->thread = t;
 	x->client = c;
-	x->hold = thread_hold(t);
-	x->generation = x->hold->generation;
-	x->listen = c->listener->listen;
-	x->chain = &x->listen->chain;
+	x->hold = hold;
+	x->generation = hold->generation;
+	x->listen = listen;
+	x->chain = listen != NULL ? &listen->chain : NULL;
 	x->limits = *limits;
 	x->phase = WEIR_PHASES;
 	x->scheme = "http";
 	x->begun = exchange_clock();
 	memcpy(&x->address, &c->address, sizeof(x->address));
 	outlet_init(&x->out);
+	if (c->gathered != NULL) {
+		outlet_take(&x->out, c->gathered);
+		c->gathered = NULL;
+	}
 	arena_init_with(&x->arena, &t->exchanges, EXCHANGE_MEMORY, x->room, EXCHANGE_SIZE - sizeof(*x));
 	request_init(&x->request, &x->arena);
 	response_init(&x->response, &x->arena);
+	c->exchange = x;
+	counter_add(&t->counters, COUNT_REQUESTS_ACTIVE, 1);
 	if (x->generation->request_size > 0) {
 		x->states = arena_zalloc(&x->arena, x->generation->request_size);
 		if (x->states == NULL) {
-			thread_release(t, x->hold);
-			arena_free(&x->arena);
-			slab_put(&t->exchanges, x);
+			exchange_discard(x);
 			return NULL;
 		}
 	}
-	c->exchange = x;
-	counter_add(&t->counters, COUNT_REQUESTS, 1);
-	counter_add(&t->counters, COUNT_REQUESTS_ACTIVE, 1);
 	return x;
 }
 
@@ -451,10 +497,11 @@ refuse(struct weir_exchange *x, int status, const char *why)
 bool
 exchange_open(struct weir_connection *c, size_t length, const struct http1_limits *limits, int status, const char *why)
 {
-	struct weir_exchange *x = create(c, limits);
+	struct weir_exchange *x = exchange_create(c, thread_hold(c->thread), c->listener->listen, limits);
 
 	if (x == NULL)
 		return false;
+	counter_add(&c->thread->counters, COUNT_REQUESTS, 1);
 	if (status == 0)
 		status = -parse(x, length, &why);
 	x->first_path = x->request.path;
@@ -480,11 +527,13 @@ count_status(struct weir_exchange *x)
 		COUNT_RESPONSES_3XX, COUNT_RESPONSES_4XX, COUNT_RESPONSES_5XX };
 	int class = x->response.status / 100;
 
+	counter_add(&x->thread->counters, COUNT_REQUESTS_ACTIVE, -1);
+	if (x->own != NULL)
+		return;
 	if (x->head_sent && class >= 1 && class <= 5)
 		counter_add(&x->thread->counters, by_class[class], 1);
 	counter_add(&x->thread->counters, COUNT_BYTES_RECEIVED, (int64_t)x->upload.bytes);
 	counter_add(&x->thread->counters, COUNT_BYTES_SENT, (int64_t)x->download.bytes);
-	counter_add(&x->thread->counters, COUNT_REQUESTS_ACTIVE, -1);
 }
 
 /* Everything is said and logged: free it, and let the client go on. */
@@ -498,8 +547,13 @@ finish(struct weir_exchange *x)
 
 	count_status(x);
 	origin_drop(x);
+	if (x->own != NULL)
+		own_end(x);
 	exchange_want_write(x, false);
+	if (x->gathers)
+		c->gathered = outlet_give(&x->out);
 	outlet_free(&x->out);
+	source_drop(x);
 	c->exchange = NULL;
 	arena_free(&x->arena);
 	slab_put(&t->exchanges, x);

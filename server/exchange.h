@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/module.h>
+#include <weir/stream.h>
 
 #include "arena.h"
 #include "body.h"
@@ -49,6 +50,22 @@ enum exchange_stage {
 	STAGE_TUNNEL	/* after 101: bytes, both ways */
 };
 
+/* A body that a module gives piece by piece (source.c). */
+struct source {
+	weir_source *next;		/* NULL: there is none */
+	void (*release)(void *argument);
+	void *argument;
+	const struct hook *hook;	/* whose it is */
+	bool ended;			/* the last piece was given */
+};
+
+/* What an exchange without a client has instead (own.c). */
+struct own {
+	struct weir_sink sink;
+	const struct module *module;	/* whose errand it is; NULL: a body that left its exchange */
+	const struct weir_server *server;	/* to ask this one */
+};
+
 struct weir_exchange {
 	struct thread *thread;
 	struct weir_connection *client;
@@ -74,6 +91,8 @@ struct weir_exchange {
 	bool plain;			/* its answer failed as well: a plain page follows that no hook sees */
 	bool responded;			/* a response is set */
 	bool logged, closing;		/* exchange_close was called; its log phase is still to run */
+	bool gathers;			/* its response is small, and leaves with the next one */
+	bool keeps_going;		/* though its client may go, until the response begins */
 	enum client_end end;
 
 	/* the client's side */
@@ -119,8 +138,11 @@ struct weir_exchange {
 	struct response response;
 	struct body download;
 	const char *protocol;		/* that the origin switched to (101) */
-	const char *memory;		/* a body from memory, and what is left of it */
+	const char *memory;		/* a body from memory, or a source's piece, and what is left of it */
 	size_t memory_left;
+	struct buffer *piece;		/* stands for what is sent by reference */
+	struct source source;
+	struct own *own;		/* it has no client */
 	int response_version;		/* of the origin's; 0: it is ours */
 
 	/* what is counted */
@@ -134,6 +156,12 @@ struct weir_exchange {
 };
 
 /* --- life (exchange.c) ------------------------------------------------------------------------------------------------ */
+
+/* An exchange for this client in this generation, a hold of which it takes over in every case. NULL without memory. */
+struct weir_exchange *exchange_create(struct weir_connection *, struct hold *, const struct listen *, const struct http1_limits *);
+
+/* Free one of which nothing has run yet; its client is without. */
+void exchange_discard(struct weir_exchange *);
 
 /* Begin: the client has a whole head of `length` bytes in c->in, or `status` is the error to answer. False without memory. */
 bool exchange_open(struct weir_connection *, size_t length, const struct http1_limits *, int status, const char *why);
@@ -208,7 +236,7 @@ void exchange_upstream_deadline(struct weir_exchange *);
 
 /* --- bodies (filter.c, upload.c, download.c, rate.c; events: relay.c) ----------------------------------------------- */
 
-/* As far as possible: client to origin; origin or memory to client; client to nowhere. */
+/* As far as possible: client to origin; origin, source or memory to client (or sink); client to nowhere. */
 enum weir_phase upload_relay(struct weir_exchange *);
 enum weir_phase download_relay(struct weir_exchange *);
 enum weir_phase upload_drain(struct weir_exchange *);
@@ -238,9 +266,35 @@ void rate_watch_total(struct weir_exchange *);	/* and to its total_timeout */
 /* After what happened to the client's outlet: wait for it to be writable, or no longer. */
 bool exchange_want_write(struct weir_exchange *, bool wanted);
 
+/* Send what is queued for the client, though the response has not come to that yet. */
+void exchange_flush(struct weir_exchange *);
+
 /* What the client's connection reports. */
 void exchange_client_readable(struct weir_exchange *);
 void exchange_client_deadline(struct weir_exchange *);
+
+/* --- sources (source.c) ----------------------------------------------------------------------------------------------------- */
+
+/* Ask for the next piece: x->memory, or the body's end. 1: asked; 0: nothing yet, it waits; -1: it failed, and *why says how. */
+int source_ask(struct weir_exchange *, const char **why);
+
+/* The source is no longer needed, nor is anything that it gave. */
+void source_drop(struct weir_exchange *);
+
+/* What is left of x->memory, of which `length` bytes are taken, as a buffer: by reference where no framing goes around it. NULL
+ * without memory. */
+struct buffer *source_take(struct weir_exchange *);
+
+/* --- without a client (own.c) ------------------------------------------------------------------------------------------------ */
+
+/* After the phase store: the body goes to the sink. */
+enum weir_phase own_receive(struct weir_exchange *);
+
+/* Give the sink its content, which is freed. OUTLET_REFUSED: no more is wanted. */
+enum outlet_result own_take(struct weir_exchange *, struct buffer *content, bool last);
+
+/* The exchange ends: tell the sink. */
+void own_end(struct weir_exchange *);
 
 /* --- after 101 (tunnel.c) ---------------------------------------------------------------------------------------------------- */
 

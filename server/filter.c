@@ -13,17 +13,6 @@
 
 enum { PIECE = 128 * 1024 };
 
-static void
-free_all(struct buffer *b)
-{
-	while (b != NULL) {
-		struct buffer *next = b->next;
-
-		buffer_free(&b);
-		b = next;
-	}
-}
-
 /* What the hooks made of a buffer, as a chain of buffers; the old one is freed. */
 static bool
 rebuild(struct thread *t, struct buffer **content, const struct weir_chunk *chunk)
@@ -36,7 +25,7 @@ rebuild(struct thread *t, struct buffer **content, const struct weir_chunk *chun
 		size_t part;
 
 		if (b == NULL) {
-			free_all(first);
+			buffer_free_all(&first);
 			return false;
 		}
 		part = left < buffer_space(b) ? left : buffer_space(b);
@@ -116,7 +105,7 @@ filter_send(struct weir_exchange *x, enum weir_phase phase, size_t length, struc
 	enum outlet_result result;
 
 	if (b->hooked && (content != NULL || last) && !run_hooks(x, phase, b, &content, last)) {
-		free_all(content);
+		buffer_free_all(&content);
 		return OUTLET_REFUSED;
 	}
 	do {
@@ -127,7 +116,7 @@ filter_send(struct weir_exchange *x, enum weir_phase phase, size_t length, struc
 		content = next;
 		length = 0;
 	} while (content != NULL && result != OUTLET_BROKEN);
-	free_all(content);
+	buffer_free_all(&content);
 	if (result == OUTLET_BROKEN || !last || whole)
 		return result;
 	length = http1_write_last_chunk(x->thread->scratch, SCRATCH_SIZE, trailers);

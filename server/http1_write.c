@@ -172,6 +172,8 @@ http1_write_response(char *to, size_t room, const struct response *r, bool keep_
 	PUT(&w, " ");
 	put_text(&w, r->reason != NULL ? r->reason : status_reason(r->status));
 	PUT(&w, "\r\n");
+	if (r->lines != NULL)
+		put(&w, r->lines, r->lines_length);
 	put_fields(&w, &r->fields, OWN);
 	if (r->status >= 200 && r->status != 204)
 		put_framing(&w, r->framing, r->length);

@@ -110,6 +110,7 @@ libweircore_a_SOURCES = \
 	server/outlet.h \
 	server/overlay.c \
 	server/overlay.h \
+	server/own.c \
 	server/peer.c \
 	server/pem.c \
 	server/pem.h \
@@ -146,6 +147,7 @@ libweircore_a_SOURCES = \
 	server/slot.c \
 	server/slot.h \
 	server/sockets.c \
+	server/source.c \
 	server/state.c \
 	server/state.h \
 	server/status.c \

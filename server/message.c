@@ -44,6 +44,45 @@ fields_init(struct fields *fields, struct arena *arena)
 	*fields = (struct fields){ .arena = arena };
 }
 
+/* The line at *at, up to *end, as a field; it is cut in place. NULL: the text is no line. */
+static char *
+cut_line(struct fields *fields, char *at, char *end)
+{
+	char *stop = memchr(at, '\r', (size_t)(end - at)), *colon = memchr(at, ':', (size_t)(end - at)), *value;
+
+	if (stop == NULL || colon == NULL || colon > stop)
+		return NULL;
+	value = colon + 1 + strspn(colon + 1, " \t");
+	*colon = *stop = '\0';
+	return fields_add(fields, at, (size_t)(colon - at), value, (size_t)(stop - value)) ? stop + 2 : NULL;
+}
+
+bool
+response_unfold(struct response *r, struct arena *arena)
+{
+	struct fields added = r->fields;
+	char *at, *end;
+
+	if (r->lines == NULL)
+		return true;
+	at = arena_copy(arena, r->lines, r->lines_length);
+	if (at == NULL)
+		return false;
+	end = at + r->lines_length;
+	r->lines = NULL;
+	fields_init(&r->fields, arena);
+	while (at != NULL && at < end)
+		at = cut_line(&r->fields, at, end);
+	for (unsigned i = 0; at != NULL && i < added.count; i++) {
+		struct field *f = fields_append(&r->fields);
+
+		if (f == NULL)
+			return false;
+		*f = added.list[i];
+	}
+	return at != NULL;
+}
+
 /* By length there are at most two candidates. */
 static const struct known_name {
 	const char *name;

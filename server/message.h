@@ -87,6 +87,8 @@ struct response {
 	uint8_t minor;
 	struct fields fields;
 	struct fields trailers;
+	const char *lines;		/* more fields, as lines that go out as they are, before the others; NULL: none */
+	size_t lines_length;
 	enum framing framing;
 	uint64_t length;		/* with FRAMING_LENGTH; of what HEAD or 304 leaves out */
 	bool has_length;		/* length means something */
@@ -152,6 +154,9 @@ unsigned fields_remove_id(struct fields *, enum field_id);
  * Cookie and the like): that would be a way to take away what others rely on.
  */
 bool fields_strip_hop_by_hop(struct fields *, bool request, const char **why);
+
+/* Make the response's lines fields like others, in front of those that are there. False without memory. */
+bool response_unfold(struct response *, struct arena *);
 
 enum method method_identify(const char *, size_t);
 /* RFC 9110, 9.2.2: may be sent twice without harm (GET, HEAD, OPTIONS, TRACE, PUT, DELETE). */

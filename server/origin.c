@@ -94,7 +94,9 @@ choose_server(struct weir_exchange *x)
 enum weir_phase
 origin_connect(struct weir_exchange *x)
 {
-	if (x->peer.address.length == 0 && x->peer.address.host == NULL)
+	if (x->own != NULL && x->own->server != NULL)
+		weir_choose_server(x, x->own->server);
+	else if (x->peer.address.length == 0 && x->peer.address.host == NULL)
 		choose_server(x);
 	x->attempts++;
 	return obtain(x, true);
@@ -219,7 +221,7 @@ origin_prepare(struct weir_exchange *x)
 	if (!copy_fields(&x->sent.fields, &x->request.fields, &x->arena))
 		return false;
 	fields_remove_id(&x->sent.fields, FIELD_PROXY_AUTHORIZATION);	/* it was meant for us */
-	if (!x->route->settings.upgrade || changes_http(x->sent.upgrade))
+	if (x->route == NULL || !x->route->settings.upgrade || changes_http(x->sent.upgrade))
 		x->sent.upgrade = NULL;
 	if (x->peer.host != NULL && authority_parse(&host, x->peer.host, strlen(x->peer.host)) != NULL) {
 		x->failure_status = 500;

@@ -65,6 +65,57 @@ append_copy(struct outlet *o, struct thread *t, const char *bytes, size_t length
 	return true;
 }
 
+/* The last of the queue, if it has this much room; else a new one. */
+static struct buffer *
+room_for(struct outlet *o, struct thread *t, size_t length)
+{
+	struct buffer *last = o->queued == 0 ? NULL : (struct buffer *)((char *)o->last - offsetof(struct buffer, next));
+
+	if (last != NULL && last->slab != NULL && buffer_space(last) >= length)
+		return last;
+	return buffer_take(t, length < BUFFER_SMALL / 2 ? BUFFER_SMALL / 2 : length);
+}
+
+bool
+outlet_gather(struct outlet *o, struct thread *t, const char *head, size_t length, struct buffer **body)
+{
+	size_t rest = buffer_length(*body);
+	struct buffer *b = room_for(o, t, length + rest), *whole = b;
+
+	if (b == NULL)
+		return false;
+	memcpy(b->to, head, length);
+	if (rest > 0)
+		memcpy(b->to + length, (*body)->from, rest);
+	buffer_free(body);
+	b->to += length + rest;
+	if (o->queued > 0 && (char *)o->last == (char *)b + offsetof(struct buffer, next))
+		o->queued += length + rest;
+	else
+		append(o, &whole);
+	return true;
+}
+
+struct buffer *
+outlet_give(struct outlet *o)
+{
+	struct buffer *first = o->first;
+
+	outlet_init(o);
+	return first;
+}
+
+void
+outlet_take(struct outlet *o, struct buffer *first)
+{
+	while (first != NULL) {
+		struct buffer *b = first;
+
+		first = b->next;
+		append(o, &b);
+	}
+}
+
 /* What sendmsg took; 0 when the socket is full, -1 when it is broken. */
 static ssize_t
 send_vector(int fd, struct iovec *vector, size_t count)

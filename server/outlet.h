@@ -8,6 +8,7 @@
 #ifndef WEIR_SERVER_OUTLET_H
 #define WEIR_SERVER_OUTLET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buffer;
@@ -32,6 +33,13 @@ void outlet_free(struct outlet *);
 /* Send a head and then a buffer. The head lies in t->scratch (so that a small body can be put behind it) or elsewhere;
  * length 0: none. The buffer is taken over in every case and *body becomes NULL; body may be NULL. */
 enum outlet_result outlet_send(struct outlet *, struct thread *, struct wire *, const char *head, size_t length, struct buffer **body);
+
+/* Only queue a copy of head and buffer, in few pieces. The buffer is taken over. False without memory: then nothing has changed but that. */
+bool outlet_gather(struct outlet *, struct thread *, const char *head, size_t length, struct buffer **body);
+
+/* Take the queue over, oldest first, from one that is empty afterwards; and put it in front of nothing, into an empty one. */
+struct buffer *outlet_give(struct outlet *);
+void outlet_take(struct outlet *, struct buffer *);
 
 /* Send what is queued. */
 enum outlet_result outlet_flush(struct outlet *, struct wire *);

@@ -69,6 +69,11 @@ time_is_over(struct weir_exchange *x)
 void
 exchange_client_deadline(struct weir_exchange *x)
 {
+	if (x->own != NULL) {
+		exchange_leave_wait(x);
+		exchange_abort(x, "it took too long");
+		return;
+	}
 	if (x->stage == STAGE_TUNNEL || x->stage == STAGE_DRAIN) {
 		exchange_close(x, CLIENT_CLOSE);
 		return;

@@ -5,6 +5,31 @@
 #include "buffer.h"
 #include "exchange.h"
 
+/* What of the queue goes at once. */
+static void
+flush(struct weir_exchange *x)
+{
+	switch (outlet_flush(&x->out, &x->client->wire)) {
+	case OUTLET_SENT:
+		exchange_want_write(x, false);
+		break;
+	case OUTLET_BROKEN:
+		counter_add(&x->thread->counters, COUNT_CLIENT_GONE, 1);
+		exchange_abort(x, "the client is gone");
+		break;
+	default:
+		if (!exchange_want_write(x, true))
+			exchange_abort(x, "no memory to wait for the client");
+	}
+}
+
+void
+exchange_flush(struct weir_exchange *x)
+{
+	if (!x->writing)
+		flush(x);
+}
+
 static void
 client_writable(evutil_socket_t fd, short what, void *argument)
 {
@@ -17,16 +42,7 @@ client_writable(evutil_socket_t fd, short what, void *argument)
 	else if (x->stage == STAGE_BODY)
 		exchange_go(x, download_relay(x));
 	else
-		switch (outlet_flush(&x->out, &x->client->wire)) {	/* an interim response */
-		case OUTLET_SENT:
-			exchange_want_write(x, false);
-			break;
-		case OUTLET_BROKEN:
-			exchange_abort(x, "the client is gone");
-			break;
-		default:
-			break;
-		}
+		flush(x);	/* an interim response, or what was gathered */
 }
 
 bool
@@ -54,6 +70,11 @@ unwanted(struct weir_exchange *x)
 
 	if (got == BUFFER_NOTHING)
 		return;
+	if (got == BUFFER_RESET && x->keeps_going && (x->stage == STAGE_PHASES || x->stage == STAGE_HEAD) && x->upload.ended) {
+		x->keep = false;
+		client_leave(x->client);
+		return;
+	}
 	if (got == BUFFER_RESET) {
 		counter_add(&x->thread->counters, COUNT_CLIENT_GONE, 1);
 		exchange_abort(x, "the client is gone");

@@ -275,7 +275,10 @@ fields_of(struct weir_exchange *x, enum weir_message which)
 		return &x->request.fields;
 	case WEIR_UPSTREAM_REQUEST:
 		return &x->sent.fields;
+	case WEIR_TRAILERS:
+		return &x->response.trailers;
 	default:
+		x->refused_memory |= !response_unfold(&x->response, &x->arena);
 		return &x->response.fields;
 	}
 }
@@ -327,7 +330,7 @@ may_edit(struct weir_exchange *x, enum weir_message which, const char *name)
 		refuse(x, "field name", "it is no token");
 		return false;
 	}
-	if (!is_ours(field_identify(name, length)) && (which != WEIR_RESPONSE || x->responded)
+	if (!is_ours(field_identify(name, length)) && (which < WEIR_RESPONSE || x->responded)
 			&& (which != WEIR_UPSTREAM_REQUEST || x->sent.fields.arena != NULL))
 		return true;
 	counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
@@ -361,19 +364,20 @@ weir_add_field(struct weir_exchange *x, enum weir_message which, const char *nam
 
 	if (!may_edit(x, which, name))
 		return;
-	if (field_identify(name, strlen(name)) == FIELD_HOST && which != WEIR_RESPONSE) {
+	if (field_identify(name, strlen(name)) == FIELD_HOST && which < WEIR_RESPONSE) {
 		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
 		return;
 	}
 	value = copy_value(x, value, &length);
-	if (value != NULL && !fields_add(fields_of(x, which), name, strlen(name), value, length))
+	if (value != NULL && !fields_add(which == WEIR_RESPONSE ? &x->response.fields : fields_of(x, which), name, strlen(name),
+			value, length))
 		x->refused_memory = true;
 }
 
 void
 weir_set_field(struct weir_exchange *x, enum weir_message which, const char *name, const char *value)
 {
-	bool host = field_identify(name, strlen(name)) == FIELD_HOST && which != WEIR_RESPONSE;
+	bool host = field_identify(name, strlen(name)) == FIELD_HOST && which < WEIR_RESPONSE;
 	struct authority parsed;
 	size_t length;
 	const char *why;
@@ -400,7 +404,7 @@ weir_remove_field(struct weir_exchange *x, enum weir_message which, const char *
 {
 	if (!may_edit(x, which, name))
 		return;
-	if (field_identify(name, strlen(name)) == FIELD_HOST && which != WEIR_RESPONSE)
+	if (field_identify(name, strlen(name)) == FIELD_HOST && which < WEIR_RESPONSE)
 		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
 	else
 		fields_remove(fields_of(x, which), name, strlen(name));
@@ -532,7 +536,7 @@ weir_connection_local(struct weir_connection *c)
 const char *
 weir_connection_listener(struct weir_connection *c)
 {
-	return c->listener->listen != NULL ? c->listener->listen->name : "";
+	return c->listener != NULL && c->listener->listen != NULL ? c->listener->listen->name : "";
 }
 
 const struct weir_route *

@@ -67,8 +67,8 @@ WEIR_API void weir_set_authority(struct weir_exchange *, const char *authority);
 /* --- fields -------------------------------------------------------------------------------------------------- */
 
 /* Which message a field belongs to. The upstream request is a copy of the client's without hop-by-hop fields; it exists from
- * the phase upstream_request on, and is made afresh at each retry. */
-enum weir_message { WEIR_REQUEST, WEIR_UPSTREAM_REQUEST, WEIR_RESPONSE };
+ * the phase upstream_request on, and is made afresh at each retry. The trailers are the response's (RFC 9110, 6.5). */
+enum weir_message { WEIR_REQUEST, WEIR_UPSTREAM_REQUEST, WEIR_RESPONSE, WEIR_TRAILERS };
 
 /* The first field of that name, any case; NULL when there is none. */
 WEIR_API const char *weir_field(struct weir_exchange *, enum weir_message, const char *name);

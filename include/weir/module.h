@@ -53,7 +53,8 @@ enum weir_verdict {
 	WEIR_RESPOND,	/* the response is set (weir_respond): go to the response phase */
 	WEIR_WAIT,	/* suspended; weir_wait was called, and weir_resume will be */
 	WEIR_RETRY,	/* choose a peer anew, if the request may be sent again */
-	WEIR_FAIL	/* it went wrong: answer an error (weir_fail names the status and the cause) */
+	WEIR_FAIL,	/* it went wrong: answer an error (weir_fail names the status and the cause) */
+	WEIR_AGAIN	/* only where a wait ends (weir_resume, `late`): call the hook that waited once more */
 };
 
 /* A hook. `settings` is the module's struct as the route (before routing: the listener) sets it; `state` is its
@@ -181,6 +182,7 @@ struct weir_module {
 #include <weir/build.h>
 #include <weir/exchange.h>
 #include <weir/peer.h>
+#include <weir/stream.h>
 #include <weir/thread.h>
 
 #endif

@@ -23,6 +23,7 @@ E2E_TESTS = \
 	tests/e2e/test_pooling.py \
 	tests/e2e/test_process.py \
 	tests/e2e/test_routing.py \
+	tests/e2e/test_streaming.py \
 	tests/e2e/test_tools.py \
 	tests/e2e/test_turns.py \
 	tests/e2e/test_upgrade.py \
@@ -37,7 +38,7 @@ TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) $(E2E_HELPERS)
 
 # Modules on the public contract that do as a scene's requests order; also what makes calls of the system fail.
-SCENE_MODULES = eager meddler probe shaper trailing waiter witness zeal
+SCENE_MODULES = eager meddler probe shaper streamer trailing waiter witness zeal
 SCENE_MODULE_PARTS = tests/e2e/modules/note.h tests/e2e/modules/witness.h
 check_DATA += $(SCENE_MODULES:%=tests/e2e/modules/%.so) tests/e2e/shim_connect.so tests/e2e/shim_fail.so
 

@@ -213,9 +213,9 @@ def test_a_guard_that_errs_refuses(shared, order):
     ("store", 500), ("response", 500), ("connected", 502), ("log", 200), ("error", 403)])
 def test_verdicts_that_a_phase_does_not_allow_are_refused(shared, phase, status):
     refused = shared.metric("weir_verdict_refused_total")
-    order = f"{phase}=respond" + (" access=fail" if phase == "error" else "")
-    if phase == "error":
-        order = "access=fail error=retry:always"
+    order = f"{phase}=respond"
+    if phase in ("error", "store"):
+        order = f"access={'fail' if phase == 'error' else 'next'} {phase}=retry:always"
     number = f"refused-{phase}"
     assert ask(shared, number, order).status == status
     assert phases(shared, number).count("log") == 1

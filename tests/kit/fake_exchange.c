@@ -719,7 +719,8 @@ fake_next_request(struct weir_exchange *x)
 	x->version = x->response_version = 11;
 	x->status = x->failure_status = 0;
 	x->type = x->body = x->failure = NULL;
-	x->refused = x->framing = false;
+	x->refused = x->framing = x->body_taken = x->keeps_going = x->is_errand = false;
+	fake_drop_source(x);
 	fake_target(x, "example.com", "/", NULL);
 }
 
@@ -759,6 +760,7 @@ fake_free(struct weir_exchange **x)
 {
 	void *next;
 
+	fake_drop_source(*x);
 	for (void *piece = (*x)->memory; piece != NULL; piece = next) {
 		memcpy(&next, piece, sizeof(next));
 		free(piece);

@@ -34,8 +34,8 @@ struct weir_exchange {
 
 	const char *method, *scheme, *authority, *host, *path, *query;
 	int version, response_version;
-	struct fake_field fields[3][FAKE_FIELDS];	/* by enum weir_message */
-	unsigned count[3];
+	struct fake_field fields[4][FAKE_FIELDS];	/* by enum weir_message */
+	unsigned count[4];
 	struct sockaddr_storage client, peer, local;
 	const char *received;	/* the connection's first bytes, as a hook of accept sees them */
 	size_t received_length, skipped;
@@ -44,6 +44,13 @@ struct weir_exchange {
 	int status, failure_status;
 	const char *type, *body, *failure;
 	size_t body_length;
+	weir_source *source;	/* of the response; fake_next_piece asks it */
+	void (*release)(void *argument);
+	void *source_argument;
+	struct weir_sink sink;	/* of the body that was taken, or of the last errand */
+	struct weir_errand errand;	/* the last one; texts as they were given */
+	unsigned errands;
+	bool body_taken, keeps_going, is_errand;
 	bool refused;		/* a setter got something that the core would fail the request for */
 	bool framing;		/* a setter got a framing field */
 	int64_t metrics[16];
@@ -73,6 +80,12 @@ enum weir_verdict fake_run(struct weir_exchange *, enum weir_phase);
 
 /* The last line that the module wrote to the error log; "": none since fake_new. */
 extern char fake_logged[512];
+
+/* Release it, if there is one. */
+void fake_drop_source(struct weir_exchange *);
+
+/* Ask the source of the response for its next piece. WEIR_FAIL without one. */
+enum weir_verdict fake_next_piece(struct weir_exchange *, struct weir_chunk *);
 
 /* Every field of that name as one text, joined by " | "; NULL when there is none. */
 const char *fake_fields(struct weir_exchange *, enum weir_message, const char *name);
