@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "establish.h"
 #include "exchange.h"
 #include "pool.h"
 #include "resolver.h"
@@ -27,21 +28,40 @@ struct dial {
 	struct resolver_answer *answer;		/* NULL: the peer's own address is the only one */
 	unsigned next, count;			/* addresses */
 	struct upstream *attempts[ATTEMPTS];	/* that are connecting; NULL: free */
+	struct upstream *reached;		/* the attempt that has connected, while the rest of the way is made */
+	struct establish establish;		/* of that one */
 	struct deadline stagger, end;
 	bool counted;				/* in the pool, as a connection in use: its pool must stay */
 	enum weir_peer_failure failure;
 	int error;				/* of the last attempt */
+	const char *cause;			/* the same in words, where there are any */
 };
 
 static bool attempt_next(struct dial *);
 
 static void
-free_attempt(struct dial *d, struct upstream *u)
+forget_attempt(struct dial *d, const struct upstream *u)
 {
 	for (unsigned i = 0; i < ATTEMPTS; i++)
 		if (d->attempts[i] == u)
 			d->attempts[i] = NULL;
+	if (d->reached == u)
+		d->reached = NULL;
+}
+
+static void
+free_attempt(struct dial *d, struct upstream *u)
+{
+	forget_attempt(d, u);
 	upstream_close(&u);
+}
+
+static void
+refuse(struct dial *d, int error)
+{
+	d->failure = WEIR_PEER_REFUSED;
+	d->error = error;
+	d->cause = NULL;
 }
 
 static unsigned
@@ -81,6 +101,7 @@ lose(struct dial *d)
 
 	x->peer_failure = d->failure;
 	x->peer_error = d->error;
+	x->peer_cause = d->cause;
 	dial_cancel(&x->dial);
 	exchange_unconnected(x);
 }
@@ -90,11 +111,10 @@ adopt_winner(struct dial *d, struct upstream *u)
 {
 	struct weir_exchange *x = d->x;
 
-	for (unsigned i = 0; i < ATTEMPTS; i++)
-		if (d->attempts[i] == u)
-			d->attempts[i] = NULL;
+	forget_attempt(d, u);
 	d->counted = false;	/* the winner stays counted */
 	dial_cancel(&x->dial);
+	upstream_want_write(u, false);
 	u->dial = NULL;
 	u->exchange = x;
 	u->requests = 1;
@@ -103,47 +123,112 @@ adopt_winner(struct dial *d, struct upstream *u)
 	counter_add(&x->thread->counters, COUNT_UPSTREAM_DIALLED, 1);
 }
 
-void
-dial_writable(struct dial *d, struct upstream *u)
+/* Go on from the address that was reached. False: there is no way from there. After true it is the winner (x->dial is NULL), or
+ * on its way. */
+static bool
+establish(struct dial *d, struct upstream *u)
 {
-	socklen_t length = sizeof(d->error);
+	switch (establish_go(&d->establish)) {
+	case ESTABLISH_READY:
+		adopt_winner(d, u);
+		return true;
+	case ESTABLISH_WAIT:
+		return true;
+	default:
+		d->failure = d->establish.failure;
+		d->cause = d->establish.cause;
+		free_attempt(d, u);
+		return false;
+	}
+}
+
+/* An address has answered: the race is over. Likewise. */
+static bool
+reach(struct dial *d, struct upstream *u)
+{
+	const struct weir_peer *peer = &d->x->peer;
+
+	if (!establish_is_needed(peer)) {
+		adopt_winner(d, u);
+		return true;
+	}
+	for (unsigned i = 0; i < ATTEMPTS; i++)
+		if (d->attempts[i] != u)
+			upstream_close(&d->attempts[i]);
+	deadline_clear(&d->stagger);
+	d->reached = u;
+	establish_begin(&d->establish, peer, u, &d->x->arena);
+	return establish(d, u);
+}
+
+/* Something has happened to the dial. */
+static void
+go_on(struct dial *d, bool under_way)
+{
 	struct weir_exchange *x = d->x;
 
-	d->error = 0;
-	getsockopt(u->wire.fd, SOL_SOCKET, SO_ERROR, &d->error, &length);
-	if (d->error == 0) {
-		upstream_want_write(u, false);
-		adopt_winner(d, u);
+	if (!under_way)
+		under_way = attempt_next(d);
+	if (under_way && x->dial == NULL)
 		exchange_connected(x);
-		return;
-	}
-	d->failure = WEIR_PEER_REFUSED;
-	free_attempt(d, u);
-	if (attempt_next(d) && x->dial == NULL)
-		exchange_connected(x);	/* it was there at once */
 	else if (x->dial != NULL && running(d) == 0)
 		lose(d);
 }
 
+void
+dial_readable(struct dial *d, struct upstream *u)
+{
+	go_on(d, establish(d, u));
+}
+
+void
+dial_writable(struct dial *d, struct upstream *u)
+{
+	socklen_t length = sizeof(d->error);
+
+	if (d->reached == u) {
+		go_on(d, establish(d, u));
+		return;
+	}
+	d->error = 0;
+	getsockopt(u->wire.fd, SOL_SOCKET, SO_ERROR, &d->error, &length);
+	if (d->error == 0) {
+		go_on(d, upstream_want_write(u, false) && reach(d, u));
+		return;
+	}
+	refuse(d, d->error);
+	free_attempt(d, u);
+	go_on(d, false);
+}
+
 /* --- attempts --------------------------------------------------------------------------------------------------------- */
 
-/* The address whose turn it is, with the peer's port. */
+/* What is dialled: the peer, or the nearest proxy on the way to it. */
+static const struct weir_address *
+first_address(const struct dial *d)
+{
+	const struct weir_peer *peer = &d->x->peer;
+
+	return peer->via != NULL ? &peer->via->address : &peer->address;
+}
+
+/* The address whose turn it is, with the port. */
 static socklen_t
 address_at(const struct dial *d, unsigned index, struct sockaddr_storage *to)
 {
-	const struct weir_address *peer = &d->x->peer.address;
+	const struct weir_address *address = first_address(d);
 	const struct resolver_address *found;
 
 	if (d->answer == NULL) {
-		memcpy(to, &peer->socket, peer->length);
-		return peer->length;
+		memcpy(to, &address->socket, address->length);
+		return address->length;
 	}
 	found = &d->answer->addresses[index];
 	memcpy(to, &found->any, found->length);
 	if (to->ss_family == AF_INET6)
-		((struct sockaddr_in6 *)to)->sin6_port = htons(peer->port);
+		((struct sockaddr_in6 *)to)->sin6_port = htons(address->port);
 	else
-		((struct sockaddr_in *)to)->sin_port = htons(peer->port);
+		((struct sockaddr_in *)to)->sin_port = htons(address->port);
 	return found->length;
 }
 
@@ -153,7 +238,7 @@ is_permitted(struct dial *d, const struct sockaddr_storage *address)
 {
 	const struct weir_peer *peer = &d->x->peer;
 
-	if (peer->permit == NULL || peer->permit(peer->permit_argument, (const struct sockaddr *)address))
+	if (peer->permit == NULL || peer->via != NULL || peer->permit(peer->permit_argument, (const struct sockaddr *)address))
 		return true;
 	if (d->failure == WEIR_PEER_OK)
 		d->failure = WEIR_PEER_FORBIDDEN;
@@ -195,8 +280,7 @@ attempt(struct dial *d, unsigned index, bool *connected)
 	fd = open_socket(d, address.ss_family);
 	*connected = fd >= 0 && connect(fd, (struct sockaddr *)&address, length) == 0;
 	if (fd < 0 || (!*connected && errno != EINPROGRESS)) {
-		d->error = errno;
-		d->failure = WEIR_PEER_REFUSED;
+		refuse(d, errno);
 		if (fd >= 0)
 			close(fd);
 		return NULL;
@@ -204,8 +288,7 @@ attempt(struct dial *d, unsigned index, bool *connected)
 	u = upstream_adopt(d->x->thread, d->pool, (struct wire){ fd });
 	if (u == NULL || !upstream_want_read(u, *connected) || !upstream_want_write(u, !*connected)) {
 		upstream_close(&u);
-		d->error = ENOMEM;
-		d->failure = WEIR_PEER_REFUSED;
+		refuse(d, ENOMEM);
 		return NULL;
 	}
 	u->dial = d;
@@ -232,9 +315,9 @@ attempt_next(struct dial *d)
 		if (u == NULL)
 			continue;
 		d->attempts[slot] = u;
-		if (connected)
-			adopt_winner(d, u);
-		else if (d->next < d->count)
+		if (connected && !reach(d, u))
+			continue;
+		if (!connected && d->next < d->count)
 			deadline_set(&d->stagger, &x->thread->wheel, STAGGER);
 		return true;
 	}
@@ -244,13 +327,7 @@ attempt_next(struct dial *d)
 static void
 stagger_passed(struct deadline *deadline)
 {
-	struct dial *d = (struct dial *)((char *)deadline - offsetof(struct dial, stagger));
-	struct weir_exchange *x = d->x;
-
-	if (attempt_next(d) && x->dial == NULL)
-		exchange_connected(x);
-	else if (x->dial != NULL && running(d) == 0)
-		lose(d);
+	go_on((struct dial *)((char *)deadline - offsetof(struct dial, stagger)), false);
 }
 
 static void
@@ -258,8 +335,10 @@ end_passed(struct deadline *deadline)
 {
 	struct dial *d = (struct dial *)((char *)deadline - offsetof(struct dial, end));
 
+	refuse(d, ETIMEDOUT);
 	d->failure = d->lookup != NULL ? WEIR_PEER_UNRESOLVED : WEIR_PEER_TIMEOUT;
-	d->error = ETIMEDOUT;
+	if (d->reached != NULL)
+		d->cause = establish_waits_for(&d->establish);
 	lose(d);
 }
 
@@ -283,33 +362,32 @@ static void
 resolved(const struct resolver_answer *answer, void *argument)
 {
 	struct dial *d = argument;
-	struct weir_exchange *x = d->x;
 
 	d->lookup = NULL;
-	if (!use_answer(d, answer) || !attempt_next(d))
+	if (use_answer(d, answer))
+		go_on(d, false);
+	else
 		lose(d);
-	else if (x->dial == NULL)
-		exchange_connected(x);
 }
 
 /* The addresses, or a question for them. */
 static enum upstream_result
 find_addresses(struct dial *d)
 {
-	const struct weir_peer *peer = &d->x->peer;
+	const struct weir_address *address = first_address(d);
 	const struct resolver_answer *known;
 
-	if (peer->address.length > 0) {
+	if (address->length > 0) {
 		d->count = 1;
 		return UPSTREAM_READY;
 	}
 	d->failure = WEIR_PEER_UNRESOLVED;
-	if (peer->address.host == NULL)
+	if (address->host == NULL)
 		return UPSTREAM_FAILED;
-	known = resolver_cached(d->x->thread->resolver, peer->address.host);
+	known = resolver_cached(d->x->thread->resolver, address->host);
 	if (known != NULL)
 		return use_answer(d, known) ? UPSTREAM_READY : UPSTREAM_FAILED;
-	d->lookup = resolver_lookup(d->x->thread->resolver, peer->address.host, resolved, d);
+	d->lookup = resolver_lookup(d->x->thread->resolver, address->host, resolved, d);
 	return d->lookup != NULL ? UPSTREAM_PENDING : UPSTREAM_FAILED;
 }
 
@@ -322,6 +400,7 @@ dial_start(struct weir_exchange *x, struct pool *pool)
 	assert(x->dial == NULL);
 	x->peer_failure = WEIR_PEER_REFUSED;
 	x->peer_error = ENOMEM;
+	x->peer_cause = NULL;
 	if (d == NULL)
 		return UPSTREAM_FAILED;
 	d->x = x;
@@ -339,6 +418,7 @@ dial_start(struct weir_exchange *x, struct pool *pool)
 	if (result == UPSTREAM_FAILED) {
 		x->peer_failure = d->failure;
 		x->peer_error = d->error;
+		x->peer_cause = d->cause;
 		dial_cancel(&x->dial);
 	}
 	return result;

@@ -125,6 +125,7 @@ struct weir_exchange {
 	unsigned tried_count, attempts;
 	enum weir_peer_failure peer_failure;
 	int peer_error;
+	const char *peer_cause;		/* more than these say, or NULL */
 	bool reused, redialled;
 	bool up_closed, down_closed;	/* a tunnel's ends that were passed on */
 	bool upload_broken;		/* the origin takes no more of it */

@@ -44,6 +44,8 @@ libweircore_a_SOURCES = \
 	server/dns.c \
 	server/dns.h \
 	server/download.c \
+	server/establish.c \
+	server/establish.h \
 	server/exchange.c \
 	server/exchange.h \
 	server/file.c \

@@ -32,6 +32,7 @@ origin_reset_peer(struct weir_exchange *x)
 	x->server = NULL;
 	x->redialled = false;
 	x->peer_failure = WEIR_PEER_OK;
+	x->peer_cause = NULL;
 }
 
 static const char *
@@ -40,6 +41,10 @@ failure_text(struct weir_exchange *x)
 	const char *where = x->server != NULL ? x->server->name : "the peer";
 	const char *text;
 
+	if (x->peer_cause != NULL) {
+		text = arena_printf(&x->arena, "%s: %s", where, x->peer_cause);
+		return text != NULL ? text : x->peer_cause;
+	}
 	switch (x->peer_failure) {
 	case WEIR_PEER_UNRESOLVED:
 		text = arena_printf(&x->arena, "%s: its name has no address", where);
@@ -108,6 +113,7 @@ exchange_connected(struct weir_exchange *x)
 	if (!upstream_want_read(x->upstream, true)) {
 		origin_drop(x);
 		x->peer_failure = WEIR_PEER_REFUSED;
+		x->peer_cause = "no memory to wait for it";
 		exchange_enter(x, unconnected(x));
 		return;
 	}

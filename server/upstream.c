@@ -33,6 +33,8 @@ readable(evutil_socket_t fd, short what, void *argument)
 	(void)what;
 	if (u->exchange != NULL)
 		exchange_upstream_readable(u->exchange);
+	else if (u->dial != NULL)
+		dial_readable(u->dial, u);
 	else
 		end_idle(u);	/* closed, or speaks unasked */
 }
@@ -135,7 +137,7 @@ is_permitted(const struct weir_peer *peer, const struct upstream *u)
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
 
-	return peer->permit == NULL || (getpeername(u->wire.fd, (struct sockaddr *)&address, &length) == 0
+	return peer->permit == NULL || peer->via != NULL || (getpeername(u->wire.fd, (struct sockaddr *)&address, &length) == 0
 		&& peer->permit(peer->permit_argument, (struct sockaddr *)&address));
 }
 

@@ -31,6 +31,7 @@ E2E_TESTS = \
 
 E2E_HELPERS = \
 	tests/e2e/certificates.py \
+	tests/e2e/proxies.py \
 	tests/e2e/scene.py \
 	tests/e2e/wire.py
 
