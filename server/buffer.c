@@ -11,6 +11,7 @@
 
 #include "slab.h"
 #include "thread.h"
+#include "tls.h"
 #include "wire.h"
 
 struct buffer *
@@ -96,25 +97,43 @@ why_nothing(ssize_t got)
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? BUFFER_NOTHING : BUFFER_RESET;
 }
 
+/* Where the next bytes go: *b itself, or another buffer with what it holds. NULL without memory. */
+static struct buffer *
+room_behind(struct thread *t, struct buffer *b, bool sealed)
+{
+	if (b == NULL)	/* memory is short: many slow readers shall each hold little; but a record must fit */
+		return buffer_take(t, slab_is_pressed(&t->bodies) && !sealed ? BUFFER_SMALL / 2 : BUFFER_READ);
+	if (b->slab != &t->bodies || buffer_space(b) < (sealed ? (size_t)TLS_ROOM : BUFFER_SMALL))
+		b = enlarge(t, b);
+	if (b != NULL && sealed && buffer_space(b) < TLS_ROOM)
+		buffer_free(&b);
+	return b;
+}
+
+bool
+buffer_may_follow(const struct buffer *b, const struct wire *wire)
+{
+	return wire->tls == NULL ? buffer_space(b) == 0 : tls_has_more(wire->tls);
+}
+
 int
 buffer_receive(struct thread *t, struct buffer **b, struct wire *wire)
 {
-	struct buffer *into = *b;
+	struct buffer *into = room_behind(t, *b, wire->tls != NULL);
 	ssize_t got;
 
-	if (into == NULL)	/* memory is short: many slow readers shall each hold little */
-		into = buffer_take(t, slab_is_pressed(&t->bodies) ? BUFFER_SMALL / 2 : BUFFER_READ);
-	else if (into->slab != &t->bodies || buffer_space(into) < BUFFER_SMALL)
-		into = enlarge(t, into);
 	if (into == NULL || buffer_space(into) == 0) {
 		if (into != *b)
 			buffer_free(&into);
 		counter_add(&t->counters, COUNT_MEMORY_REFUSED, 1);
 		return BUFFER_NO_MEMORY;
 	}
-	got = recv(wire->fd, into->to, buffer_space(into), 0);
+	if (wire->tls == NULL)
+		got = recv(wire->fd, into->to, buffer_space(into), 0);
+	else
+		got = tls_read(wire->tls, t, into->to, buffer_space(into));
 	if (got <= 0) {
-		int why = why_nothing(got);
+		int why = wire->tls == NULL ? why_nothing(got) : (int)got;
 
 		if (into != *b)
 			buffer_free(&into);

@@ -10,6 +10,7 @@
 #ifndef WEIR_SERVER_BUFFER_H
 #define WEIR_SERVER_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,8 +48,17 @@ void buffer_free_all(struct buffer **);
 void buffer_settle(struct thread *, struct buffer **);
 
 /* One recv behind what is in *b (NULL: into a new one). > 0: bytes; else *b is as it was and it says why. */
-enum { BUFFER_NOTHING = 0, BUFFER_END = -1, BUFFER_RESET = -2, BUFFER_NO_MEMORY = -3 };
+enum {
+	BUFFER_NOTHING = 0,
+	BUFFER_END = -1,
+	BUFFER_RESET = -2,
+	BUFFER_NO_MEMORY = -3,
+	BUFFER_CUT = -4		/* the connection ended though TLS had not: whoever needs its end to know a length has not got all */
+};
 int buffer_receive(struct thread *, struct buffer **b, struct wire *);
+
+/* After that: may there be more that no event announces, or is it likely that more is there? */
+bool buffer_may_follow(const struct buffer *, const struct wire *);
 
 static inline size_t
 buffer_length(const struct buffer *b)

@@ -285,7 +285,7 @@ attempt(struct dial *d, unsigned index, bool *connected)
 			close(fd);
 		return NULL;
 	}
-	u = upstream_adopt(d->x->thread, d->pool, (struct wire){ fd });
+	u = upstream_adopt(d->x->thread, d->pool, (struct wire){ .fd = fd });
 	if (u == NULL || !upstream_want_read(u, *connected) || !upstream_want_write(u, !*connected)) {
 		upstream_close(&u);
 		refuse(d, ENOMEM);

@@ -98,7 +98,7 @@ next_content(struct weir_exchange *x, struct buffer **content, bool *more, const
 		*why = got == BUFFER_NO_MEMORY ? "no memory for the response's body" : "the origin closed before its response was whole";
 		if (got < 0)
 			return -1;
-		*more = buffer_space(u->in) == 0;
+		*more = buffer_may_follow(u->in, &u->wire);
 	}
 	*why = "no memory for the response's body";
 	return body_take(&x->download, x->thread, &u->in, content, &x->response.trailers, &x->limits, &x->arena, why) == BODY_OK ? 1 : -1;

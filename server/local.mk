@@ -164,6 +164,8 @@ libweircore_a_SOURCES = \
 	server/text.h \
 	server/thread.c \
 	server/thread.h \
+	server/tls.c \
+	server/tls.h \
 	server/trust.c \
 	server/trust.h \
 	server/tunnel.c \

@@ -11,6 +11,7 @@
 
 #include "buffer.h"
 #include "thread.h"
+#include "tls.h"
 #include "wire.h"
 
 enum { SMALL_BODY = 8 * 1024, VECTORS = 16 };
@@ -21,6 +22,7 @@ outlet_init(struct outlet *o)
 	o->first = NULL;
 	o->last = &o->first;
 	o->queued = 0;
+	o->tls = NULL;
 }
 
 void
@@ -32,6 +34,8 @@ outlet_free(struct outlet *o)
 		o->first = b->next;
 		buffer_free(&b);
 	}
+	if (o->tls != NULL)
+		tls_forget_outlet(o->tls, o->queued == 0);
 	outlet_init(o);
 }
 
@@ -116,6 +120,37 @@ outlet_take(struct outlet *o, struct buffer *first)
 	}
 }
 
+bool
+outlet_copy(struct outlet *o, struct thread *t, const char *bytes, size_t length, size_t size)
+{
+	struct buffer *last = o->first == NULL ? NULL : (struct buffer *)((char *)o->last - offsetof(struct buffer, next));
+
+	while (length > 0) {
+		size_t part;
+
+		if (last == NULL || last->slab == NULL || buffer_space(last) == 0) {
+			struct buffer *b = last = buffer_take(t, length > size ? length < BUFFER_READ ? length : BUFFER_READ : size);
+
+			if (b == NULL)
+				return false;
+			append(o, &b);
+		}
+		part = length < buffer_space(last) ? length : buffer_space(last);
+		memcpy(last->to, bytes, part);
+		last->to += part;
+		o->queued += part;
+		bytes += part;
+		length -= part;
+	}
+	return true;
+}
+
+void
+outlet_belongs(struct outlet *o, struct tls *tls)
+{
+	o->tls = tls;
+}
+
 /* What sendmsg took; 0 when the socket is full, -1 when it is broken. */
 static ssize_t
 send_vector(int fd, struct iovec *vector, size_t count)
@@ -146,6 +181,19 @@ keep(struct outlet *o, struct thread *t, const char *head, size_t length, struct
 	return kept ? OUTLET_QUEUED : OUTLET_BROKEN;
 }
 
+/* The queue holds what was sealed: what comes now is sealed and put behind it. */
+static enum outlet_result
+send_sealed(struct outlet *o, struct thread *t, struct wire *wire, const char *head, size_t length, struct buffer **body)
+{
+	bool idle = o->queued == 0;
+
+	if (!tls_write(wire->tls, t, o, head, length, body))
+		return OUTLET_BROKEN;
+	if (o->queued == 0)
+		return OUTLET_SENT;
+	return idle ? outlet_flush(o, wire) : OUTLET_QUEUED;
+}
+
 enum outlet_result
 outlet_send(struct outlet *o, struct thread *t, struct wire *wire, const char *head, size_t length, struct buffer **body)
 {
@@ -154,6 +202,8 @@ outlet_send(struct outlet *o, struct thread *t, struct wire *wire, const char *h
 	size_t count = 0;
 	ssize_t sent;
 
+	if (wire->tls != NULL)
+		return send_sealed(o, t, wire, head, length, body);
 	if (o->queued > 0)
 		return keep(o, t, head, length, body);
 	if (head == t->scratch && rest > 0 && rest <= SMALL_BODY && length + rest <= SCRATCH_SIZE) {
@@ -215,6 +265,10 @@ outlet_flush(struct outlet *o, struct wire *wire)
 		consume(o, (size_t)sent);
 		if ((size_t)sent < length)
 			return OUTLET_QUEUED;
+	}
+	if (o->tls != NULL) {
+		tls_forget_outlet(o->tls, true);
+		o->tls = NULL;
 	}
 	return OUTLET_SENT;
 }

@@ -13,11 +13,13 @@
 
 struct buffer;
 struct thread;
+struct tls;
 struct wire;
 
 struct outlet {
 	struct buffer *first, **last;
 	size_t queued;
+	struct tls *tls;	/* sealed what is queued; NULL: nothing is, or it is plain */
 };
 
 enum outlet_result {
@@ -40,6 +42,12 @@ bool outlet_gather(struct outlet *, struct thread *, const char *head, size_t le
 /* Take the queue over, oldest first, from one that is empty afterwards; and put it in front of nothing, into an empty one. */
 struct buffer *outlet_give(struct outlet *);
 void outlet_take(struct outlet *, struct buffer *);
+
+/* Queue a copy, behind the last buffer's bytes where that has room; a new one has at least `size` bytes. False without memory. */
+bool outlet_copy(struct outlet *, struct thread *, const char *bytes, size_t length, size_t size);
+
+/* What is queued was sealed by this session, which is told when the queue is empty. */
+void outlet_belongs(struct outlet *, struct tls *);
 
 /* Send what is queued. */
 enum outlet_result outlet_flush(struct outlet *, struct wire *);

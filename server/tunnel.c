@@ -25,7 +25,7 @@ move(struct thread *t, struct wire *from, bool *eof, struct buffer **in, struct 
 
 			if (got == BUFFER_NOTHING)
 				return SIDE_RESTS;
-			if (got == BUFFER_RESET || got == BUFFER_NO_MEMORY)
+			if (got < 0 && got != BUFFER_END)
 				return SIDE_BROKEN;
 			*eof = got == BUFFER_END;
 		}

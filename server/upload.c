@@ -164,7 +164,7 @@ upload_relay(struct weir_exchange *x)
 				return upload_rests(x);
 			if (got < 0)
 				return upload_ends(x, got);
-			more = buffer_space(c->in) == 0;
+			more = buffer_may_follow(c->in, &c->wire);
 		}
 		status = upload_take(x, &content);
 		if (status != 0)

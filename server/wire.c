@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "tls.h"
 
 void
 wire_close(struct wire *w)
 {
+	tls_end(&w->tls, true);
 	if (w->fd >= 0)
 		close(w->fd);
 	w->fd = -1;
@@ -23,13 +25,14 @@ wire_cut(struct wire *w)
 {
 	struct linger at_once = { 1, 0 };
 
+	tls_end(&w->tls, false);
 	setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
 bool
 wire_end(struct wire *w)
 {
-	return shutdown(w->fd, SHUT_WR) == 0;
+	return (w->tls == NULL || tls_finish(w->tls)) && shutdown(w->fd, SHUT_WR) == 0;
 }
 
 int

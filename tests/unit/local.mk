@@ -41,6 +41,7 @@ UNIT_TESTS = \
 	tests/unit/test_template \
 	tests/unit/test_text \
 	tests/unit/test_thread \
+	tests/unit/test_tls \
 	tests/unit/test_variable \
 	tests/unit/test_view \
 	tests/unit/test_wait \

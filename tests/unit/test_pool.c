@@ -96,7 +96,7 @@ connect_to(struct thread *t, const struct weir_peer *peer)
 	assert_true(server_count < SERVERS);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	servers[server_count++] = fds[1];
-	u = upstream_adopt(t, pool, (struct wire){ fds[0] });
+	u = upstream_adopt(t, pool, (struct wire){ .fd = fds[0] });
 	assert_non_null(u);
 	u->requests = 1;
 	pool_count(pool, 1);
