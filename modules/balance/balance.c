@@ -9,9 +9,14 @@
  */
 #include <weir/module.h>
 
+#include <string.h>
+
 #include "reasons.h"
+#include "search.h"
 #include "show.h"
+#include "sticky.h"
 #include "table.h"
+#include "watch.h"
 
 struct state {				/* of a request */
 	const struct balance_group *group;
@@ -19,9 +24,12 @@ struct state {				/* of a request */
 	const struct weir_server *last;		/* of the last attempt; NULL before the first */
 	unsigned retries;
 	bool probing;			/* the member was out when it was chosen */
+	bool stuck;			/* it is the one that the client's cookie names */
+	bool answered;			/* it did */
+	bool full;			/* there was none, as those that are in had no room */
 };
 
-enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS };
+enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS, OVERFLOWS };
 
 /* --- what is under way ------------------------------------------------------------------------------- */
 
@@ -52,86 +60,13 @@ release(struct weir_exchange *x, struct state *state)
 		return;
 	load = load_of(x, state->member);
 	atomic_store_explicit(&load->active, balance_active(load) - 1, memory_order_relaxed);
+	if (state->group->settings->max_connections > 0)
+		atomic_fetch_sub(&state->member->record->busy, 1);
 	state->member = NULL;
 	state->probing = false;
 }
 
 /* --- choosing ---------------------------------------------------------------------------------------- */
-
-/* Servers are looked for in four rounds: those that are in, backups that are in, any, any backup. */
-struct round {
-	bool backup, open;
-};
-static const struct round rounds[] = { { false, false }, { true, false }, { false, true }, { true, true } };
-
-/* What choosing looks at. */
-struct quest {
-	struct weir_exchange *x;
-	const struct balance_group *group;
-	struct balance_seat *seats;		/* of the group, at this thread's desk */
-	int64_t now;
-	bool again;				/* some servers were tried */
-};
-
-static bool
-is_eligible(const struct quest *quest, const struct balance_member *member, const struct round *round)
-{
-	if (weir_server_weight(member->server) == 0 || weir_server_backup(member->server) != round->backup)
-		return false;
-	if (!round->open && quest->group->limit.fails > 0 &&
-	    !balance_health_admits(&member->record->health, quest->now))
-		return false;
-	return !quest->again || !weir_server_was_tried(quest->x, member->server);
-}
-
-static size_t
-pick_by_key(const struct quest *quest)
-{
-	const struct balance_group *group = quest->group;
-	const char *key = weir_expand(quest->x, group->settings->hash);
-
-	if (key == NULL)
-		key = "";	/* without memory: the request fails by itself */
-	return balance_ring_find(group->points, group->point_count, key, quest->seats, group->count);
-}
-
-static size_t
-pick(const struct quest *quest)
-{
-	switch ((enum balance_policy)quest->group->settings->policy) {
-	case LEAST_CONNECTIONS:
-		return balance_pick_least(quest->seats, quest->group->count);
-	case TWO_CHOICES:
-		return balance_pick_two(quest->seats, quest->group->count, weir_random());
-	case RANDOM:
-		return balance_pick_random(quest->seats, quest->group->count, weir_random());
-	case HASH:
-		return pick_by_key(quest);
-	case ROUND_ROBIN:
-		break;
-	}
-	return balance_pick_round_robin(quest->seats, quest->group->count);
-}
-
-/* One round: a server that was out is taken only by the one request that may probe it. */
-static const struct balance_member *
-search(const struct quest *quest, const struct round *round)
-{
-	const struct balance_group *group = quest->group;
-	struct balance_member *member;
-	size_t i;
-
-	for (i = 0; i < group->count; i++)
-		quest->seats[i].eligible = is_eligible(quest, &group->members[i], round);
-	while ((i = pick(quest)) < group->count) {
-		member = &group->members[i];
-		if (round->open || group->limit.fails == 0 ||
-		    balance_health_claim(&member->record->health, &group->limit, quest->now))
-			return member;
-		quest->seats[i].eligible = false;
-	}
-	return NULL;
-}
 
 /* A server that a hook before this one has chosen for this attempt; NULL when none has. */
 static const struct balance_member *
@@ -146,24 +81,46 @@ chosen_already(struct weir_exchange *x, const struct state *state)
 	return &group->members[i];
 }
 
+/* The cookie of this upstream that the client sent; NULL: none that could be ours. */
+static const char *
+find_mark(struct weir_exchange *x, const char *name)
+{
+	const char *cookies, *mark;
+	unsigned position = 0;
+	size_t length;
+
+	while ((cookies = weir_field_next_named(x, WEIR_REQUEST, "Cookie", &position)) != NULL)
+		if ((mark = balance_sticky_find(cookies, name, &length)) != NULL && length == BALANCE_MARK - 1)
+			return mark;
+	return NULL;
+}
+
 static const struct balance_member *
-find_member(struct weir_exchange *x, const struct state *state)
+find_member(struct weir_exchange *x, struct state *state)
 {
 	const struct balance_table *table = weir_generation_state(x);
+	const struct balance_settings *settings = state->group->settings;
 	const struct balance_member *member = chosen_already(x, state);
-	struct quest quest = {
+	struct balance_quest quest = {
 		.x = x,
 		.group = state->group,
 		.seats = table->desks[weir_thread_number(x)].seats + state->group->first,
+		.mark = settings->sticky != NULL ? find_mark(x, settings->sticky) : NULL,
 		.now = weir_now(),
 		.again = state->last != NULL,
 	};
 
-	for (size_t i = 0; member == NULL && i < sizeof(rounds) / sizeof(*rounds); i++) {
-		member = search(&quest, &rounds[i]);
-		if (member != NULL && rounds[i].open)
-			weir_count(x, OPENINGS, 1);
+	state->stuck = false;
+	if (member != NULL) {	/* bounds are no business of ours then, but it counts */
+		if (settings->max_connections > 0)
+			atomic_fetch_add(&member->record->busy, 1);
+		return member;
 	}
+	member = balance_search(&quest);
+	state->stuck = quest.stuck;
+	state->full = quest.full;
+	if (member != NULL && quest.opened)
+		weir_count(x, OPENINGS, 1);
 	return member;
 }
 
@@ -190,7 +147,10 @@ choose(struct weir_exchange *x, const void *settings, void *s)
 	state->group = &table->groups[weir_upstream_index(upstream)];
 	member = find_member(x, state);
 	if (member == NULL) {
-		weir_fail(x, 503, "upstream %s has no server to try", weir_upstream_name(upstream));
+		if (state->full)
+			weir_count(x, OVERFLOWS, 1);
+		weir_fail(x, 503, state->full ? "every server of upstream %s has as many requests as it may" :
+			"upstream %s has no server to try", weir_upstream_name(upstream));
 		return WEIR_FAIL;
 	}
 	if (state->last == NULL)
@@ -204,25 +164,13 @@ choose(struct weir_exchange *x, const void *settings, void *s)
 
 /* --- what became of it ------------------------------------------------------------------------------- */
 
-static bool
-has_another(struct weir_exchange *x, const struct balance_group *group)
-{
-	for (size_t i = 0; i < group->count; i++) {
-		const struct weir_server *server = group->members[i].server;
-
-		if (weir_server_weight(server) > 0 && !weir_server_was_tried(x, server))
-			return true;
-	}
-	return false;
-}
-
 /* Try another server, if the request, the settings and the budget allow it. */
 static enum weir_verdict
 try_again(struct weir_exchange *x, struct state *state)
 {
 	const struct balance_group *group = state->group;
 
-	if (state->retries >= group->settings->retries || !weir_may_retry(x) || !has_another(x, group))
+	if (state->retries >= group->settings->retries || !weir_may_retry(x) || !balance_has_another(x, group))
 		return WEIR_NEXT;
 	if (!balance_budget_spend(budget_of(x, group), weir_now())) {
 		weir_count(x, DENIALS, 1);
@@ -241,12 +189,8 @@ note_failure(struct weir_exchange *x, const struct state *state)
 	const struct balance_member *member = state->member;
 
 	weir_count(x, FAILURES, 1);
-	if (!balance_health_fail(&member->record->health, &group->limit, weir_now()))
-		return;
-	weir_count(x, OUTAGES, 1);
-	weir_log(WEIR_LOG_WARNING, "upstream %s: server %s is out for %lld ms after %u failures",
-		weir_upstream_name(group->upstream), weir_server_name(member->server),
-		(long long)group->limit.time, group->limit.fails);
+	if (balance_health_fail(&member->record->health, &group->limit, weir_now()))
+		weir_count(x, OUTAGES, 1);
 }
 
 /* No answer came. A pooled connection that the server has closed meanwhile is no failure of the server. */
@@ -280,12 +224,31 @@ judge_response(struct weir_exchange *x, const void *settings, void *s)
 		note_failure(x, state);
 		return try_again(x, state);
 	}
-	if (state->probing) {
-		balance_health_recover(&state->member->record->health);
-		weir_log(WEIR_LOG_NOTICE, "upstream %s: server %s is in again",
-			weir_upstream_name(state->group->upstream), weir_server_name(state->member->server));
-	}
+	if (state->probing)
+		balance_health_recover(&state->member->record->health, weir_now());
 	state->probing = false;
+	state->answered = true;
+	return WEIR_NEXT;
+}
+
+/* Tell the client where to come back. Here, and not at the upstream's response, as no cache may keep this field. */
+static enum weir_verdict
+mark_client(struct weir_exchange *x, const void *settings, void *s)
+{
+	const struct balance_settings *set;
+	const struct state *state = s;
+	const char *age = "";
+
+	(void)settings;
+	if (!state->answered || state->stuck || state->member == NULL)
+		return WEIR_NEXT;
+	if ((set = state->group->settings)->sticky == NULL)
+		return WEIR_NEXT;
+	if (set->sticky_time > 0)
+		age = weir_printf(x, "; Max-Age=%lld", (long long)set->sticky_time / 1000);
+	weir_add_field(x, WEIR_RESPONSE, "Set-Cookie", weir_printf(x, "%s=%s; Path=/%s; HttpOnly; SameSite=Lax%s",
+		set->sticky, state->member->record->mark, age != NULL ? age : "",
+		strcmp(weir_scheme(x), "https") == 0 ? "; Secure" : ""));
 	return WEIR_NEXT;
 }
 
@@ -309,6 +272,14 @@ static void
 drop(void *generation)
 {
 	balance_table_drop(generation);
+}
+
+/* One thread is enough. */
+static void
+tick(struct weir_thread *thread, void *generation, void *watch)
+{
+	if (weir_thread_index(thread) == 0)
+		balance_watch_tick(watch, generation);
 }
 
 /* --- options ----------------------------------------------------------------------------------------- */
@@ -336,6 +307,15 @@ static const struct weir_option options[] = {
 	{ "retry_on", WEIR_CUSTOM, AT(retry_on), .initial = "error timeout",
 	  .size = sizeof(struct balance_reasons), .parse = balance_reasons_parse,
 	  .doc = "What is a failure that may be tried again: error, timeout, statuses from 400 to 599; or off." },
+	{ "slow_start", WEIR_DURATION, AT(slow_start), .initial = "0", .max = 86400000,
+	  .doc = "How long a server that is in again, or new, takes to get its whole share; 0: none. Not with "
+	  "`balance = hash`." },
+	{ "max_connections", WEIR_INTEGER, AT(max_connections), .max = 16777216,
+	  .doc = "Bound of the requests under way at one server; 0 for none." },
+	{ "sticky", WEIR_FIELD_NAME, AT(sticky),
+	  .doc = "Name of a cookie that brings a client back to the server which answered it." },
+	{ "sticky_time", WEIR_DURATION, AT(sticky_time), .max = 31536000000,
+	  .doc = "How long clients keep that cookie; 0: until they end." },
 	{ .name = NULL }
 };
 
@@ -345,12 +325,16 @@ static const struct weir_metric metrics[] = {
 	[OPENINGS] = { "openings_total", .doc = "Attempts at a server that was out, since all were." },
 	[RETRIES] = { "retries_total", .doc = "Requests tried again on another server." },
 	[DENIALS] = { "denials_total", .doc = "Retries that the budget did not allow." },
+	[OVERFLOWS] = { "overflows_total", .doc = "Requests refused, as every server had max_connections." },
 	{ .name = NULL }
 };
 
 static const struct weir_verb verbs[] = {
 	{ "servers", "[UPSTREAM]", balance_show_servers,
 	  "Show servers with state, failures and requests under way." },
+	{ "drain", "UPSTREAM SERVER", balance_drain,
+	  "Send no more requests to a server; those under way end." },
+	{ "undrain", "UPSTREAM SERVER", balance_undrain, "Send it requests again." },
 	{ .name = NULL }
 };
 
@@ -362,14 +346,17 @@ WEIR_MODULE(balance) = {
 	.verbs = verbs,
 	.settings_size = sizeof(struct balance_settings),
 	.generation_size = sizeof(struct balance_table),
+	.thread_size = sizeof(struct balance_watch),
 	.request_size = sizeof(struct state),
 	.order = WEIR_CLASS_FIRST,
 	.build = build,
 	.drop = drop,
+	.tick = tick,
 	.hooks = {
 		[WEIR_PHASE_PEER] = choose,
 		[WEIR_PHASE_FAILED] = judge_failure,
 		[WEIR_PHASE_UPSTREAM_RESPONSE] = judge_response,
+		[WEIR_PHASE_RESPONSE] = mark_client,
 		[WEIR_PHASE_LOG] = finish,
 	},
 };

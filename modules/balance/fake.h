@@ -43,13 +43,19 @@ struct weir_exchange {
 	enum weir_peer_failure failure;
 	bool reused, may_retry;
 	int status, failed;
-	const char *key;
+	const char *key, *cookie;
+	char set_cookie[200];
+};
+
+struct weir_thread {
+	unsigned number;
 };
 
 static struct {
 	int64_t now;
 	int64_t counts[8];
 	char reply[2048];
+	char log[2048];			/* all lines */
 } world;
 
 /* --- the build ------------------------------------------------------------------------------------------ */
@@ -228,6 +234,44 @@ weir_expand(struct weir_exchange *x, const struct weir_template *template)
 	return x->key;
 }
 
+const char *
+weir_scheme(struct weir_exchange *x)
+{
+	(void)x;
+	return "https";
+}
+
+const char *
+weir_field_next_named(struct weir_exchange *x, enum weir_message message, const char *name, unsigned *position)
+{
+	(void)message;
+	(void)name;
+	return (*position)++ == 0 ? x->cookie : NULL;
+}
+
+char *
+weir_printf(struct weir_exchange *x, const char *format, ...)
+{
+	static char texts[2][200];
+	static unsigned turn;
+	char *text = texts[turn++ % 2];
+	va_list list;
+
+	(void)x;
+	va_start(list, format);
+	vsnprintf(text, sizeof(texts[0]), format, list);
+	va_end(list);
+	return text;
+}
+
+void
+weir_add_field(struct weir_exchange *x, enum weir_message message, const char *name, const char *value)
+{
+	(void)message;
+	(void)name;
+	snprintf(x->set_cookie, sizeof(x->set_cookie), "%s", value);
+}
+
 void
 weir_fail(struct weir_exchange *x, int status, const char *format, ...)
 {
@@ -261,8 +305,20 @@ weir_random(void)
 void
 weir_log(enum weir_level level, const char *format, ...)
 {
+	size_t used = strlen(world.log);
+	va_list list;
+
 	(void)level;
-	(void)format;
+	va_start(list, format);
+	vsnprintf(world.log + used, sizeof(world.log) - used, format, list);
+	va_end(list);
+	strncat(world.log, "\n", sizeof(world.log) - strlen(world.log) - 1);
+}
+
+unsigned
+weir_thread_index(const struct weir_thread *thread)
+{
+	return thread->number;
 }
 
 static void

@@ -8,6 +8,7 @@
  */
 #include "health.h"
 
+#define SHARE_LEAST 10
 #define COUNT_BITS 16
 #define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
 
@@ -18,9 +19,16 @@ balance_health_is_out(const struct balance_health *health)
 }
 
 bool
+balance_health_is_in(const struct balance_health *health)
+{
+	return !balance_health_is_out(health) && !atomic_load_explicit(&health->down, memory_order_relaxed);
+}
+
+bool
 balance_health_admits(const struct balance_health *health, int64_t now)
 {
-	return atomic_load_explicit(&health->out_until, memory_order_relaxed) <= now;
+	return atomic_load_explicit(&health->out_until, memory_order_relaxed) <= now
+		&& !atomic_load_explicit(&health->down, memory_order_relaxed);
 }
 
 static bool
@@ -71,10 +79,31 @@ balance_health_fail(struct balance_health *health, const struct balance_limit *l
 }
 
 void
-balance_health_recover(struct balance_health *health)
+balance_health_recover(struct balance_health *health, int64_t now)
 {
 	atomic_store_explicit(&health->failures, 0, memory_order_relaxed);
+	balance_health_enter(health, now);
 	atomic_store_explicit(&health->out_until, 0, memory_order_relaxed);
+}
+
+void
+balance_health_enter(struct balance_health *health, int64_t now)
+{
+	atomic_store_explicit(&health->since, now, memory_order_relaxed);
+}
+
+unsigned
+balance_health_share(struct balance_health *health, int64_t slow_start, int64_t now)
+{
+	int64_t since = atomic_load_explicit(&health->since, memory_order_relaxed);
+	int64_t share;
+
+	if (since == 0)
+		return 100;
+	share = (now - since) * 100 / slow_start;
+	if (share >= 100)
+		atomic_store_explicit(&health->since, 0, memory_order_relaxed);
+	return share < SHARE_LEAST ? SHARE_LEAST : share > 100 ? 100 : (unsigned)share;
 }
 
 unsigned

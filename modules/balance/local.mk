@@ -13,10 +13,16 @@ modules_balance_balance_la_SOURCES = \
 	modules/balance/reasons.h \
 	modules/balance/ring.c \
 	modules/balance/ring.h \
+	modules/balance/search.c \
+	modules/balance/search.h \
 	modules/balance/show.c \
 	modules/balance/show.h \
+	modules/balance/sticky.c \
+	modules/balance/sticky.h \
 	modules/balance/table.c \
-	modules/balance/table.h
+	modules/balance/table.h \
+	modules/balance/watch.c \
+	modules/balance/watch.h
 modules_balance_balance_la_CPPFLAGS = $(MODULE_CPPFLAGS)
 modules_balance_balance_la_LDFLAGS = $(MODULE_LDFLAGS)
 EXTRA_DIST += modules/balance/balance.ini modules/balance/balance.md
@@ -32,6 +38,7 @@ modules_balance_test_pick_SOURCES = \
 	modules/balance/health.c \
 	modules/balance/pick.c \
 	modules/balance/ring.c \
+	modules/balance/sticky.c \
 	modules/balance/test_pick.c
 modules_balance_test_pick_LDADD = $(CMOCKA_LIBS)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * show: the admin verb `servers`. It reads on the main thread what the event threads write, each figure whole but
+ * show: the admin verbs. `servers` reads on the main thread what the event threads write, each figure whole but
  * not all of one moment.
  */
 #include "show.h"
@@ -11,11 +11,16 @@
 static const char *
 state_of(const struct balance_group *group, const struct balance_member *member)
 {
-	if (weir_server_weight(member->server) == 0)
+	struct balance_health *health = &member->record->health;
+	int64_t slow_start = group->settings->slow_start;
+
+	if (weir_server_weight(member->server) == 0 || atomic_load_explicit(&health->drained, memory_order_relaxed))
 		return "drained";
-	if (group->limit.fails == 0 || !balance_health_is_out(&member->record->health))
-		return "in";
-	return balance_health_admits(&member->record->health, weir_now()) ? "probe" : "out";
+	if (atomic_load_explicit(&health->down, memory_order_relaxed))
+		return "down";
+	if (balance_health_is_out(health))
+		return balance_health_admits(health, weir_now()) ? "probe" : "out";
+	return slow_start > 0 && balance_health_share(health, slow_start, weir_now()) < 100 ? "slow" : "in";
 }
 
 static void
@@ -74,4 +79,51 @@ balance_show_servers(struct weir_reply *reply, void *generation, int count, cons
 	}
 	weir_reply_close(reply);
 	return true;
+}
+
+/* --- draining ---------------------------------------------------------------------------------------------------- */
+
+static struct balance_record *
+find_server(const struct balance_table *table, const char *upstream, const char *server)
+{
+	for (size_t i = 0; i < table->group_count; i++) {
+		const struct balance_group *group = &table->groups[i];
+
+		for (size_t j = 0; is_wanted(group, upstream) && j < group->count; j++)
+			if (strcmp(weir_server_name(group->members[j].server), server) == 0)
+				return group->members[j].record;
+	}
+	return NULL;
+}
+
+/* In the record, so that it holds through reloads; it is no setting, and a new process knows nothing of it. */
+static bool
+set_drained(struct weir_reply *reply, const struct balance_table *table, int count, const char *const *arguments,
+	bool drained)
+{
+	struct balance_record *record;
+
+	if (count != 2) {
+		weir_reply_error(reply, "name the upstream and the server, as `weirctl balance servers` shows them");
+		return false;
+	}
+	if ((record = find_server(table, arguments[0], arguments[1])) == NULL) {
+		weir_reply_error(reply, "upstream `%s` has no server `%s`", arguments[0], arguments[1]);
+		return false;
+	}
+	if (atomic_exchange(&record->health.drained, drained) && !drained)
+		balance_health_enter(&record->health, weir_now());
+	return true;
+}
+
+bool
+balance_drain(struct weir_reply *reply, void *table, int count, const char *const *arguments)
+{
+	return set_drained(reply, table, count, arguments, true);
+}
+
+bool
+balance_undrain(struct weir_reply *reply, void *table, int count, const char *const *arguments)
+{
+	return set_drained(reply, table, count, arguments, false);
 }

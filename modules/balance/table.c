@@ -62,6 +62,7 @@ make_record(unsigned threads, const char *upstream, const char *server)
 	text = (char *)record->loads + loads;
 	record->upstream = text;
 	record->server = strcpy(text + strlen(strcpy(text, upstream)) + 1, server);
+	balance_sticky_mark(record->mark, server);
 	return record;
 }
 
@@ -72,10 +73,12 @@ fill_member(struct balance_member *member, const char *upstream, unsigned thread
 	const char *server = weir_server_name(member->server);
 
 	member->record = find_record(previous, upstream, server);
-	if (member->record == NULL)
-		member->record = make_record(threads, upstream, server);
-	if (member->record == NULL)
-		return false;
+	if (member->record == NULL) {
+		if ((member->record = make_record(threads, upstream, server)) == NULL)
+			return false;
+		if (previous != NULL)	/* it joins others that are at work */
+			balance_health_enter(&member->record->health, weir_now());
+	}
 	member->record->holders++;
 	return true;
 }
@@ -114,6 +117,8 @@ fill_group(struct weir_build *build, struct balance_table *table, struct balance
 		group->members[i].server = weir_upstream_server(group->upstream, i);
 		if (!fill_member(&group->members[i], weir_upstream_name(group->upstream), table->threads, previous))
 			return false;
+		if (group->limit.fails == 0)	/* it may be so by the settings of before */
+			atomic_store_explicit(&group->members[i].record->health.out_until, 0, memory_order_relaxed);
 	}
 	return group->settings->policy != HASH || fill_ring(build, group);
 }
@@ -188,6 +193,9 @@ fill(struct weir_build *build, struct balance_table *table, const struct balance
 void
 balance_table_build(struct weir_build *build, struct balance_table *table, const struct balance_table *previous)
 {
+	static uint64_t number;
+
+	table->number = ++number;
 	if (!take_memory(build, table) || !fill(build, table, previous))
 		weir_build_error(build, "no memory to balance %zu upstreams", table->group_count);
 }

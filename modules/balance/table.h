@@ -16,6 +16,8 @@
 #include "pick.h"
 #include "reasons.h"
 #include "ring.h"
+#include "sticky.h"
+#include "watch.h"
 
 enum balance_policy { ROUND_ROBIN, LEAST_CONNECTIONS, TWO_CHOICES, HASH, RANDOM };
 
@@ -25,11 +27,18 @@ struct balance_settings {		/* of an upstream */
 	int64_t max_fails, fail_time;
 	int64_t retries, retry_budget;
 	struct balance_reasons retry_on;
+	int64_t slow_start;		/* 0: none */
+	int64_t max_connections;	/* requests under way at one server; 0: no bound */
+	const char *sticky;		/* the cookie's name; NULL: none */
+	int64_t sticky_time;		/* how long clients keep it; 0: until they end */
 };
 
 struct balance_record {
 	struct balance_health health;
+	_Atomic int64_t busy;		/* requests under way on all threads, of upstreams with max_connections */
 	unsigned holders;		/* generations; the main thread counts */
+	char mark[BALANCE_MARK];	/* the sticky cookie's value */
+	struct balance_report report;	/* of watch.c; the first thread's */
 	const char *upstream, *server;	/* names */
 	struct balance_load loads[];	/* by thread */
 };
@@ -55,6 +64,7 @@ struct balance_desk {
 };
 
 struct balance_table {
+	uint64_t number;		/* rises with each build */
 	struct balance_group *groups;	/* by index of the upstream */
 	struct balance_member *members;	/* of all groups */
 	struct balance_desk *desks;	/* by thread */

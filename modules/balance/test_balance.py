@@ -178,3 +178,76 @@ def test_an_upstream_that_nobody_knows():
     with origins("a") as (a,), scene.Weir(ini_of([a])) as weir:
         code, text = weir.ctl("balance", "servers", "nobody")
         assert code != 0 and "there is no upstream `nobody`" in text
+
+
+def test_a_server_has_as_many_requests_as_it_may():
+    settings = ["balance.max_connections = 1"]
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], *settings), threads=2) as weir:
+        a.mood = b.mood = "hang"
+        waiting = [threading.Thread(target=weir.ask) for _ in range(2)]
+        for thread in waiting:
+            thread.start()
+        scene.until(lambda: a.requests and b.requests, "each has one")
+        answer = weir.ask()
+        assert answer.status == 503 and (len(a.requests), len(b.requests)) == (1, 1)
+        assert weir.metric("weir_balance_overflows_total") == 1
+        a.mood = b.mood = "good"
+        a.released.set()
+        b.released.set()
+        for thread in waiting:
+            thread.join(scene.PATIENCE)
+        scene.until(lambda: weir.ask().status == 200, "there is room again")
+        assert sorted(asked(weir, 8)) == list("aaaabbbb")
+
+
+def test_a_cookie_brings_the_client_back():
+    with origins("abc") as (a, b, c), scene.Weir(ini_of([a, b, c], "balance.sticky = home"), threads=2) as weir:
+        first = weir.ask()
+        cookie = first.headers["Set-Cookie"].split(";")[0]
+        assert cookie.startswith("home=") and "HttpOnly" in first.headers["Set-Cookie"]
+        home = {"a": a, "b": b, "c": c}[first.body]
+        for _ in range(10):
+            again = weir.ask(headers={"Cookie": f"other=1; {cookie}"})
+            assert (again.body, again.headers["Set-Cookie"]) == (first.body, None)
+        weir.reload(ini_of([c, b, a], "balance.sticky = home"))
+        assert weir.ask(headers={"Cookie": cookie}).body == first.body
+        home.stop()
+        moved = weir.ask(headers={"Cookie": cookie})
+        assert moved.body != first.body and moved.headers["Set-Cookie"].split(";")[0] != cookie
+
+
+def test_an_operator_drains_a_server():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b]), threads=2) as weir:
+        a.mood = "hang"
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.extend(weir.ask().body for _ in range(2)))
+        waiting.start()
+        scene.until(lambda: a.requests, "a has a request")
+        assert weir.ctl("balance", "drain", "origins", a.address)[0] == 0
+        assert asked(weir, 6) == "bbbbbb"
+        assert (servers(weir)[a.address]["state"], servers(weir)[a.address]["active"]) == ("drained", 1)
+        weir.reload(ini_of([a, b]))
+        assert asked(weir, 6) == "bbbbbb"
+        a.mood = "good"
+        a.released.set()
+        assert weir.ctl("balance", "undrain", "origins", a.address)[0] == 0
+        assert sorted(asked(weir, 4)) == list("aabb")
+        waiting.join(scene.PATIENCE)
+        for words in (["nobody", a.address], ["origins", "nobody"], ["origins"]):
+            assert weir.ctl("balance", "drain", *words)[0] == 1
+
+
+def test_the_log_says_who_is_out_and_no_more():
+    settings = ["balance.max_fails = 1", "balance.fail_time = 100ms"]
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], *settings)) as weir:
+        a.stop()
+        b.stop()
+        scene.until(lambda: weir.ask().status == 502 and weir.read("stderr").count(" is out: ") == 2, "both are out")
+        for _ in range(50):
+            weir.ask()
+        a.start()
+        scene.until(lambda: weir.ask().status == 200, "a answers")
+        a.stop()
+        for _ in range(50):
+            weir.ask()
+        assert weir.read("stderr").count(" is out: ") + weir.read("stderr").count(" is in again") == 2

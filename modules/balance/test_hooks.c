@@ -13,7 +13,7 @@
 extern const struct weir_module balance_LTX_weir_module;
 static const struct weir_module *const module = &balance_LTX_weir_module;
 
-enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS };	/* the module's metrics */
+enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS, OVERFLOWS };	/* the module's metrics */
 
 /* A stage: an upstream, the settings, and the generation made of both. Servers are "a", "b", … */
 struct stage {
@@ -514,6 +514,242 @@ the_verb_shows_each_server(void **state)
 	tear_down(stage);
 }
 
+/* --- bounds, slow starts, cookies, drains ---------------------------------------------------------------- */
+
+static void
+rebuild(struct stage *stage)
+{
+	unbuild(stage);
+	build_with(stage, NULL);
+}
+
+static void
+a_full_server_is_passed_over_and_full_ones_are_no_outage(void **state)
+{
+	struct stage *stage = set_up("a1 b1 c1*", ROUND_ROBIN);
+	struct request first, second, third, fourth;
+
+	(void)state;
+	stage->settings.max_connections = 1;
+	rebuild(stage);
+	assert_string_equal(begin(stage, &first), "a");
+	assert_string_equal(begin(stage, &second), "b");
+	assert_string_equal(begin(stage, &third), "c");		/* the backup */
+	assert_string_equal(begin(stage, &fourth), "none");
+	assert_int_equal(fourth.x.failed, 503);
+	assert_int_equal(world.counts[OVERFLOWS], 1);
+	assert_int_equal(world.counts[OPENINGS], 0);
+	end(&fourth);
+	end(&second);
+	assert_string_equal(ask(stage), "b");
+	assert_int_equal(break_off(&first, WEIR_PEER_REFUSED), WEIR_RETRY);	/* it leaves its room at once */
+	assert_string_equal(begin_again(&first), "b");
+	end(&first);
+	end(&third);
+	for (size_t i = 0; i < stage->table.member_count; i++)
+		assert_int_equal(stage->table.members[i].record->busy, 0);
+	tear_down(stage);
+}
+
+static unsigned
+share_of_a(struct stage *stage, unsigned requests)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < requests; i++)
+		count += *ask(stage) == 'a';
+	return count;
+}
+
+static void
+a_server_that_comes_back_starts_slowly(void **state)
+{
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+	unsigned share;
+
+	(void)state;
+	stage->settings.slow_start = 10000;
+	rebuild(stage);
+	assert_int_equal(share_of_a(stage, 100), 50);
+	fail_at(stage, "a", 2);
+	world.now += 1001;
+	while (*ask(stage) != 'a')	/* the probe */
+		;
+	world.now += 1000;
+	share = share_of_a(stage, 110);
+	assert_in_range(share, 9, 11);		/* 10 to 100 */
+	world.now += 4000;
+	share = share_of_a(stage, 150);
+	assert_in_range(share, 49, 51);		/* 50 to 100 */
+	world.now += 5000;
+	assert_int_equal(share_of_a(stage, 100), 50);
+	tear_down(stage);
+}
+
+static void
+a_new_server_starts_slowly_but_not_all_at_the_start(void **state)
+{
+	struct stage *old = set_up("b1", ROUND_ROBIN);
+	struct stage *new = calloc(1, sizeof(*new));
+	unsigned share;
+
+	(void)state;
+	assert_non_null(new);
+	old->settings.slow_start = 10000;
+	rebuild(old);
+	assert_int_equal(balance_health_share(&old->table.members[0].record->health, 10000, world.now), 100);
+	new->settings = old->settings;
+	set_servers(new, "a1 b1");
+	build_with(new, &old->table);
+	share = share_of_a(new, 110);
+	assert_in_range(share, 9, 11);
+	tear_down(old);
+	tear_down(new);
+}
+
+static void
+a_cookie_brings_the_client_back(void **state)
+{
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+	struct request request;
+	char cookie[64];
+
+	(void)state;
+	stage->settings.sticky = "home";
+	stage->settings.sticky_time = 3600000;
+	rebuild(stage);
+	assert_string_equal(begin(stage, &request), "a");
+	assert_int_equal(answer(&request, 200), WEIR_NEXT);
+	assert_int_equal(run(&request, WEIR_PHASE_RESPONSE), WEIR_NEXT);
+	assert_non_null(strstr(request.x.set_cookie, "; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure"));
+	snprintf(cookie, sizeof(cookie), "x=home=; %.21s", request.x.set_cookie);
+	end(&request);
+	for (int i = 0; i < 5; i++) {
+		memset(&request, 0, sizeof(request));
+		request.x = (struct weir_exchange){ .generation = &stage->table, .upstream = &stage->upstream,
+			.may_retry = true, .cookie = cookie };
+		assert_string_equal(begin_again(&request), "a");
+		answer(&request, 200);
+		run(&request, WEIR_PHASE_RESPONSE);
+		assert_string_equal(request.x.set_cookie, "");
+		end(&request);
+	}
+	fail_at(stage, "a", 2);		/* then another one has it, and is named */
+	memset(&request, 0, sizeof(request));
+	request.x = (struct weir_exchange){ .generation = &stage->table, .upstream = &stage->upstream, .cookie = cookie };
+	assert_string_equal(begin_again(&request), "b");
+	answer(&request, 200);
+	run(&request, WEIR_PHASE_RESPONSE);
+	assert_int_equal(strncmp(request.x.set_cookie, "home=", 5), 0);
+	end(&request);
+	tear_down(stage);
+}
+
+/* Neither what nobody answered, nor what did not come from an upstream. */
+static void
+no_cookie_without_an_answer(void **state)
+{
+	struct stage *stage = set_up("a1", ROUND_ROBIN);
+	struct request request;
+
+	(void)state;
+	stage->settings.sticky = "home";
+	rebuild(stage);
+	begin(stage, &request);
+	assert_int_equal(break_off(&request, WEIR_PEER_REFUSED), WEIR_NEXT);
+	run(&request, WEIR_PHASE_RESPONSE);
+	assert_string_equal(request.x.set_cookie, "");
+	end(&request);
+	memset(&request, 0, sizeof(request));
+	run(&request, WEIR_PHASE_RESPONSE);
+	assert_string_equal(request.x.set_cookie, "");
+	tear_down(stage);
+}
+
+static bool
+order(struct stage *stage, const char *verb, const char *server)
+{
+	for (const struct weir_verb *v = module->verbs; v->name != NULL; v++)
+		if (strcmp(v->name, verb) == 0)
+			return v->run(NULL, &stage->table, 2, (const char *[]){ "origin", server });
+	return false;
+}
+
+static void
+an_operator_drains_a_server(void **state)
+{
+	struct stage *old = set_up("a1 b1", ROUND_ROBIN);
+	struct stage *new = calloc(1, sizeof(*new));
+	struct request request;
+
+	(void)state;
+	assert_non_null(new);
+	assert_string_equal(begin(old, &request), "a");
+	assert_true(order(old, "drain", "a"));
+	assert_asked(old, "bbb");
+	assert_int_equal(answer(&request, 200), WEIR_NEXT);	/* what runs there ends there */
+	end(&request);
+	new->settings = old->settings;
+	set_servers(new, "a1 b1");
+	build_with(new, &old->table);		/* a reload changes nothing about it */
+	assert_asked(new, "bbb");
+	assert_true(order(new, "drain", "b"));
+	assert_string_equal(ask(new), "none");	/* not even if there is no other */
+	assert_true(order(new, "undrain", "a"));
+	assert_asked(new, "aaa");
+	assert_false(order(new, "drain", "nobody"));
+	tear_down(old);
+	tear_down(new);
+}
+
+/* --- the log -------------------------------------------------------------------------------------------- */
+
+static unsigned
+lines(void)
+{
+	unsigned count = 0;
+
+	for (const char *c = world.log; *c != '\0'; c++)
+		count += *c == '\n';
+	return count;
+}
+
+/* All servers fail at times: a line about each, now and then, and the last one is true. */
+static void
+servers_that_come_and_go_do_not_flood_the_log(void **state)
+{
+	struct stage *stage = set_up("a1", ROUND_ROBIN);
+	struct weir_thread first = { 0 }, second = { 1 };
+	struct balance_watch watch = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		fail_at(stage, "a", 2);
+		if (i % 2 == 0)
+			ask(stage);		/* it is in again */
+		module->tick(&second, &stage->table, NULL);
+		module->tick(&first, &stage->table, &watch);
+		world.now += 1000;
+	}
+	assert_in_range(lines(), 1, 4);
+	ask(stage);
+	world.now += 20000;
+	module->tick(&first, &stage->table, &watch);
+	world.log[0] = '\0';
+	world.now += 20000;
+	fail_at(stage, "a", 2);
+	module->tick(&first, &stage->table, &watch);
+	assert_string_equal(world.log, "upstream origin: server a is out: requests to it failed\n");
+	ask(stage);
+	world.log[0] = '\0';
+	module->tick(&first, &stage->table, &watch);
+	assert_string_equal(world.log, "");
+	world.now += 10000;
+	module->tick(&first, &stage->table, &watch);
+	assert_string_equal(world.log, "upstream origin: server a is in again\n");
+	tear_down(stage);
+}
+
 int
 main(void)
 {
@@ -534,6 +770,13 @@ main(void)
 		cmocka_unit_test(a_route_without_upstream_is_left_alone),
 		cmocka_unit_test(a_reload_forgets_neither_health_nor_load),
 		cmocka_unit_test(the_verb_shows_each_server),
+		cmocka_unit_test(a_full_server_is_passed_over_and_full_ones_are_no_outage),
+		cmocka_unit_test(a_server_that_comes_back_starts_slowly),
+		cmocka_unit_test(a_new_server_starts_slowly_but_not_all_at_the_start),
+		cmocka_unit_test(a_cookie_brings_the_client_back),
+		cmocka_unit_test(no_cookie_without_an_answer),
+		cmocka_unit_test(an_operator_drains_a_server),
+		cmocka_unit_test(servers_that_come_and_go_do_not_flood_the_log),
 	};
 
 	return cmocka_run_group_tests(scenes, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "health.h"
 #include "pick.h"
 #include "ring.h"
+#include "sticky.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -316,7 +317,7 @@ one_probe_lets_it_in_again(void **state)
 	assert_true(balance_health_claim(&health, &limit, 6000));
 	assert_false(balance_health_claim(&health, &limit, 6000));
 	assert_false(balance_health_admits(&health, 6001));
-	balance_health_recover(&health);
+	balance_health_recover(&health, 5000);
 	assert_false(balance_health_is_out(&health));
 	assert_int_equal(balance_health_failures(&health), 0);
 	assert_true(balance_health_claim(&health, &limit, 6002));
@@ -380,6 +381,58 @@ requests_earn_retries(void **state)
 	assert_int_equal(spend_all(&budget, 6500), BALANCE_BUDGET_MOST);
 }
 
+static void
+cookies_are_found_by_their_whole_name(void **state)
+{
+	static const struct {
+		const char *cookies, *value;
+	} cases[] = {
+		{ "a=1", "1" }, { "x=2; a=1", "1" }, { "x=2;a=1;y=3", "1" }, { "a=; b=2", "" }, { " a=1 ", "1" },
+		{ "ba=1; a=2", "2" }, { "ab=1", NULL }, { "x=a=1", NULL }, { "", NULL }, { "a", NULL }, { ";;; ;", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		size_t length = 0;
+		const char *value = balance_sticky_find(cases[i].cookies, "a", &length);
+
+		assert_int_equal(value != NULL, cases[i].value != NULL);
+		if (value != NULL) {
+			assert_int_equal(length, strlen(cases[i].value));
+			assert_memory_equal(value, cases[i].value, length);
+		}
+	}
+}
+
+static void
+marks_differ_and_stay(void **state)
+{
+	char a[BALANCE_MARK], b[BALANCE_MARK], again[BALANCE_MARK];
+
+	(void)state;
+	balance_sticky_mark(a, "10.0.0.1:80");
+	balance_sticky_mark(b, "10.0.0.2:80");
+	balance_sticky_mark(again, "10.0.0.1:80");
+	assert_string_not_equal(a, b);
+	assert_string_equal(a, again);
+	assert_int_equal(strspn(a, "0123456789abcdef"), BALANCE_MARK - 1);
+}
+
+static void
+a_share_grows_from_a_tenth_to_the_whole(void **state)
+{
+	struct balance_health health = { 0 };
+
+	(void)state;
+	assert_int_equal(balance_health_share(&health, 1000, 50000), 100);
+	balance_health_enter(&health, 50000);
+	assert_int_equal(balance_health_share(&health, 1000, 50000), 10);
+	assert_int_equal(balance_health_share(&health, 1000, 50500), 50);
+	assert_int_equal(balance_health_share(&health, 1000, 50999), 99);
+	assert_int_equal(balance_health_share(&health, 1000, 51000), 100);
+	assert_int_equal(balance_health_share(&health, 1000, 50500), 100);	/* it has arrived */
+}
+
 int
 main(void)
 {
@@ -401,6 +454,9 @@ main(void)
 		cmocka_unit_test(a_probe_that_fails_or_gets_lost_costs_another_wait),
 		cmocka_unit_test(without_a_limit_nobody_is_out),
 		cmocka_unit_test(requests_earn_retries),
+		cmocka_unit_test(cookies_are_found_by_their_whole_name),
+		cmocka_unit_test(marks_differ_and_stay),
+		cmocka_unit_test(a_share_grows_from_a_tenth_to_the_whole),
 	};
 
 	return cmocka_run_group_tests(scenes, NULL, NULL);
