@@ -20,8 +20,10 @@
 
 #include "admin_routing.h"
 #include "admin_send.h"
+#include "difference.h"
 #include "generation.h"
 #include "loader.h"
+#include "overlay.h"
 #include "metrics.h"
 #include "process.h"
 #include "reload.h"
@@ -48,6 +50,46 @@ list_listeners(const struct process *p)
 	return list;
 }
 
+/* What each generation still holds: a tunnel or a slow answer keeps one for as long as it lasts. */
+static json_t *
+describe_generation(const struct process *p, const struct generation *g)
+{
+	json_t *threads = json_array();
+	json_int_t sum = 0;
+
+	for (unsigned i = 0; i < g->hold_count; i++) {
+		json_int_t one = g->holds[i] == NULL ? 0 :
+			atomic_load_explicit(&g->holds[i]->exchanges, memory_order_relaxed);
+
+		json_array_append_new(threads, json_integer(one));
+		sum += one;
+	}
+	return json_pack("{sI, sb, sI, sI, sI, sI, so}", "number", (json_int_t)g->number,
+		"serving", (int)(g == p->current), "age", (json_int_t)((weir_now() - g->begun) / 1000),
+		"routes", (json_int_t)g->route_count, "upstreams", (json_int_t)g->upstream_count,
+		"requests", sum, "requests_by_thread", threads);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const struct generation *one = *(struct generation *const *)a, *other = *(struct generation *const *)b;
+
+	return (one->number > other->number) - (one->number < other->number);
+}
+
+static void
+show_generations(struct admin_ask *ask)
+{
+	struct process *p = ask->process;
+	json_t *list = json_array();
+
+	qsort(p->living, p->living_count, sizeof(struct generation *), by_number);
+	for (unsigned i = 0; i < p->living_count; i++)
+		json_array_append_new(list, describe_generation(p, p->living[i]));
+	admin_send_json(ask->http, 200, json_pack("{so}", "generations", list));
+}
+
 static void
 add_count(json_t *status, const char *name, const struct threads *t, enum counter counter)
 {
@@ -69,6 +111,7 @@ show_status(struct admin_ask *ask)
 	json_object_set_new(status, "configuration", reply_string(p->current->path));
 	if (takeover_predecessor(p) != 0)
 		json_object_set_new(status, "predecessor", json_integer((json_int_t)takeover_predecessor(p)));
+	json_object_set_new(status, "revision", json_integer((json_int_t)p->hot.overlay->revision));
 	add_count(status, "connections", t, COUNT_CLIENT_CONNECTIONS);
 	add_count(status, "accepted", t, COUNT_CLIENT_ACCEPTED);
 	add_count(status, "requests", t, COUNT_REQUESTS);
@@ -126,6 +169,25 @@ caller_gone(struct evhttp_connection *connection, void *argument)
 	free(call);
 }
 
+static json_t *
+list_names(const struct difference_list *list)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < list->count && i < DIFFERENCE_KEPT; i++)
+		json_array_append_new(names, reply_string(list->names[i]));
+	return json_pack("{sI, so}", "count", (json_int_t)list->count, "names", names);
+}
+
+/* Of each kind of change the first hundred, and how many there are. */
+static json_t *
+describe_changes(const struct difference *d)
+{
+	return json_pack("{so, so, so, so, so}", "added", list_names(&d->added), "removed", list_names(&d->removed),
+		"changed", list_names(&d->changed), "opened", list_names(&d->opened),
+		"closed", list_names(&d->closed));
+}
+
 static void
 reloaded(struct reload_waiter *waiter, const struct reload_outcome *outcome)
 {
@@ -141,6 +203,8 @@ reloaded(struct reload_waiter *waiter, const struct reload_outcome *outcome)
 	}
 	answer = json_pack("{sI, sI, so}", "generation", (json_int_t)outcome->generation->number,
 		"microseconds", (json_int_t)outcome->microseconds, "messages", admin_messages(outcome->report));
+	if (outcome->difference != NULL)
+		json_object_set_new(answer, "changes", describe_changes(outcome->difference));
 	if (!outcome->done)
 		json_object_set_new(answer, "error",
 			json_string("the configuration has errors; the former one serves on"));
@@ -365,6 +429,7 @@ ask_module(struct admin_ask *ask)
 
 const struct admin_call admin_calls[] = {
 	{ "GET", "/v1/status", show_status, { NULL } },
+	{ "GET", "/v1/generations", show_generations, { NULL } },
 	{ "POST", "/v1/reload", reload, { NULL } },
 	{ "POST", "/v1/stop", stop, { NULL } },
 	{ "POST", "/v1/upgrade", upgrade, { NULL } },

@@ -23,6 +23,9 @@
 #include "routing_edit.h"
 #include "section_json.h"
 #include "state.h"
+#include "value.h"
+
+enum { CLOSE_MOST = 86400000 };
 
 /* "/v1/routes…" is about routes; what is not is about upstreams. */
 static const char *
@@ -270,13 +273,25 @@ read_flag(const char *text, bool *flag)
 	return *flag || strcmp(text, "0") == 0 || strcmp(text, "no") == 0 || strcmp(text, "false") == 0;
 }
 
+/* `keep`, `now` or how long. */
+static const char *
+read_close(struct call *call, const char *text)
+{
+	call->change.closes = strcmp(text, "keep") != 0;
+	if (strcmp(text, "keep") == 0 || strcmp(text, "now") == 0)
+		return NULL;
+	if (value_duration(text, &call->change.close_after) != NULL || call->change.close_after > CLOSE_MOST)
+		return "`close` is keep, now or a duration up to 1d, like 30s";
+	return NULL;
+}
+
 /* NULL, or what is wrong. */
 static const char *
 read_query(struct call *call, const struct admin_ask *ask)
 {
 	const char *match = evhttp_find_header(evhttp_request_get_input_headers(ask->http), "If-Match");
 	const char *revision = admin_query(ask, "revision"), *dry_run = admin_query(ask, "dry_run");
-	const char *durable = admin_query(ask, "durable");
+	const char *durable = admin_query(ask, "durable"), *close = admin_query(ask, "close");
 	bool flag = true;
 
 	if (match != NULL && strcmp(match, "*") != 0 && !read_revision(call, match))
@@ -288,7 +303,7 @@ read_query(struct call *call, const struct admin_ask *ask)
 	if (durable != NULL && !read_flag(durable, &flag))
 		return "`durable` is yes or no";
 	call->change.fleeting = !flag;
-	return NULL;
+	return close != NULL ? read_close(call, close) : NULL;
 }
 
 /* Members of the body beside the sections. */
@@ -324,6 +339,8 @@ read_call(struct call *call, struct admin_ask *ask, enum routing_act act)
 	call->edit.kind = kind_of(ask);
 	memcpy(call->edit.name, ask->names[0], sizeof(call->edit.name));
 	memcpy(call->edit.server, ask->names[1], sizeof(call->edit.server));
+	if (act == ROUTING_DELETE)
+		memcpy(call->change.route, ask->names[0], sizeof(call->change.route));
 	if ((call->edit.document = admin_body(ask->http)) == NULL)
 		return false;
 	if (!json_is_object(call->edit.document))

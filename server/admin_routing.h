@@ -8,7 +8,7 @@
 struct admin_ask;
 
 /* What may stand in the query of a call that changes something. */
-#define ADMIN_CHANGE_QUERY { "revision", "dry_run", "durable", NULL }
+#define ADMIN_CHANGE_QUERY { "revision", "dry_run", "durable", "close", NULL }
 
 void admin_list_sections(struct admin_ask *);	/* /v1/routes, /v1/upstreams */
 void admin_replace_sections(struct admin_ask *);

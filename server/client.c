@@ -20,6 +20,7 @@
 #include "admit.h"
 #include "arena.h"
 #include "buffer.h"
+#include "config.h"
 #include "exchange.h"
 #include "generation.h"
 #include "http1.h"
@@ -500,6 +501,32 @@ client_close_of(struct thread *t, const struct listener *l)
 		if (c->listener == l && c->exchange == NULL)
 			destroy(c);
 	}
+}
+
+/* Is it served on a route that is gone by now, and that is meant? */
+static bool
+has_departed(const struct weir_exchange *x, const char *name)
+{
+	const struct generation *now = x->thread->holds->generation;
+
+	return x->generation != now && x->route != NULL && (name == NULL || strcmp(name, x->route->name) == 0) &&
+		config_find(now->config, "route", x->route->name) == NULL;
+}
+
+unsigned
+client_close_departed(struct thread *t, const char *route)
+{
+	struct weir_connection *next;
+	unsigned count = 0;
+
+	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
+		next = c->next;
+		if (c->exchange == NULL || !has_departed(c->exchange, route))
+			continue;
+		exchange_abort(c->exchange, "its route was taken away");
+		count++;
+	}
+	return count;
 }
 
 void

@@ -86,6 +86,8 @@ bool client_has_next(struct weir_connection *);
 bool client_want(struct weir_connection *, bool wanted);
 
 void client_close_idle(struct thread *, int64_t patience);	/* those without an exchange (drain) */
+/* Cut requests on routes that the thread's generation has no more: the one of this name, or all. How many. */
+unsigned client_close_departed(struct thread *, const char *route);
 void client_close_all(struct thread *);		/* every one, exchange and all (stop) */
 void client_close_of(struct thread *, const struct listener *);	/* idle ones of a listener that is gone */
 

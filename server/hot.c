@@ -15,6 +15,7 @@
 
 #include "command.h"
 #include "config.h"
+#include "farewell.h"
 #include "generation.h"
 #include "log.h"
 #include "overlay.h"
@@ -44,6 +45,16 @@ hot_close(struct process *p)
 		report_free(&p->hot.report);
 	overlay_free(&p->hot.overlay);
 	arena_free(&p->hot.arena);
+}
+
+/* A file is written only where there is one: the files alone need none. */
+void
+hot_count_reload(struct process *p, struct report *report)
+{
+	p->hot.overlay->revision++;
+	if (p->hot.overlay->kept && state_write(p->hot.overlay) != STATE_WRITTEN)
+		report_warning(report, p->hot.file, 0, "cannot be written: %s; the revision may go back after a restart",
+			strerror(errno));
 }
 
 static void
@@ -171,6 +182,9 @@ hot_begin(struct process *p)
 	result = run(p, change, &p->hot.report);
 	if (result == HOT_DONE && !change->dry_run) {
 		p->hot.running = change;
+		p->hot.closes = change->closes;
+		p->hot.close_after = change->close_after;
+		memcpy(p->hot.route, change->route, sizeof(p->hot.route));
 		return p->hot.changing = true;
 	}
 	tell(p, change, result, &p->hot.report);
@@ -187,6 +201,8 @@ hot_taken(struct process *p)
 	p->hot.changing = false;
 	weir_log(WEIR_LOG_NOTICE, "generation %" PRIu64 " serves: revision %" PRIu64 " of routes and upstreams",
 		p->current->number, p->hot.overlay->revision);
+	if (p->hot.closes && !farewell_say(p, p->hot.route[0] != '\0' ? p->hot.route : NULL, p->hot.close_after))
+		report_warning(&p->hot.report, NULL, 0, "no memory to end what is under way on routes that are gone");
 	if (change != NULL)
 		tell(p, change, HOT_DONE, &p->hot.report);
 	report_free(&p->hot.report);

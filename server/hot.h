@@ -45,6 +45,9 @@ struct hot_change {
 	void (*told)(struct hot_change *, const struct hot_outcome *);	/* it is the caller's again */
 
 	bool dry_run;			/* only try it */
+	bool closes;			/* cut what is under way on routes that it takes away */
+	int64_t close_after;		/* milliseconds later */
+	char route[256];		/* only on this one; "": on any */
 	bool fleeting;			/* without a state_dir, let a restart forget it */
 	bool has_revision;		/* only if the revision is this one */
 	uint64_t revision;
@@ -60,6 +63,9 @@ void hot_ask(struct process *, struct hot_change *);
 /* Whoever asked is gone: told nothing. The change is the caller's when this returns, and is done all the same if its
  * turn has come. */
 void hot_forget(struct process *, struct hot_change *);
+
+/* For reload.c: a reload has changed routes or upstreams, which is a revision too. */
+void hot_count_reload(struct process *, struct report *);
 
 /* For reload.c: the next change, if any waits; whether one is being published now. */
 bool hot_begin(struct process *);

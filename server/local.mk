@@ -40,6 +40,8 @@ libweircore_a_SOURCES = \
 	server/credential.h \
 	server/dial.c \
 	server/dial.h \
+	server/difference.c \
+	server/difference.h \
 	server/digest.h \
 	server/dns.c \
 	server/dns.h \
@@ -48,6 +50,8 @@ libweircore_a_SOURCES = \
 	server/establish.h \
 	server/exchange.c \
 	server/exchange.h \
+	server/farewell.c \
+	server/farewell.h \
 	server/file.c \
 	server/file.h \
 	server/filter.c \

@@ -43,6 +43,7 @@ struct overlay {
 	size_t step_count, step_room;
 	const char *file;		/* where it is kept, for messages; NULL: nowhere */
 	uint64_t revision;		/* changes so far */
+	bool kept;			/* the file is there */
 };
 
 /* `file` is kept, not copied. NULL without memory. */

@@ -21,6 +21,7 @@
 
 #include "admin.h"
 #include "command.h"
+#include "farewell.h"
 #include "generation.h"
 #include "hot.h"
 #include "loader.h"
@@ -466,6 +467,7 @@ end(struct process *p)
 		event_base_free(p->base);
 	loader_free(&p->modules);
 	forget_start(p);
+	farewell_forget_all(p);
 	hot_close(p);
 	free(p->living);
 }

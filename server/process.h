@@ -20,8 +20,10 @@
 
 struct admin;
 struct command;
+struct difference;
 struct event;
 struct event_base;
+struct farewell;
 struct generation;
 struct hot_change;
 struct modules;
@@ -57,6 +59,7 @@ struct process {
 		struct reload_waiter *waiters;	/* who wants to know how it ended */
 		struct reload_waiter *asked;	/* since the one under way began */
 		struct report report;		/* of the one under way */
+		struct difference *difference;	/* likewise; NULL: none yet, or no memory for it */
 		bool wanted;
 		bool publishing;		/* threads are taking a generation over: a reload's or a change's */
 		int64_t began;			/* microseconds of the monotonic clock */
@@ -71,9 +74,13 @@ struct process {
 		struct hot_change *queue;	/* whose turn is yet to come */
 		struct hot_change *running;	/* the one being published; NULL: or who asked is gone */
 		struct report report;		/* of that one */
-		bool changing;			/* one is being published */
+		bool changing;			/* one is being published; these are its wishes, whoever asked may be gone */
+		bool closes;
+		int64_t close_after;
+		char route[256];
 		int64_t began;
 	} hot;
+	struct farewell *farewells;		/* whose time has not come yet, or that are with the threads */
 };
 
 /* Serve until told to stop; the exit code of the process. */

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "difference.h"
 #include "generation.h"
 #include "hot.h"
 #include "log.h"
@@ -60,6 +61,7 @@ end(struct process *p, bool done)
 	struct reload_outcome outcome = {
 		.generation = p->current,
 		.report = &p->reload.report,
+		.difference = done ? p->reload.difference : NULL,
 		.done = done,
 		.microseconds = reload_clock() - p->reload.began,
 	};
@@ -79,6 +81,7 @@ end(struct process *p, bool done)
 	*(done ? &p->reload.done : &p->reload.failed) += 1;
 	tell(p, &outcome);
 	report_free(&p->reload.report);
+	difference_free(&p->reload.difference);
 }
 
 static bool
@@ -138,11 +141,25 @@ move_log(const struct generation *old, const struct generation *g, struct report
 			g->settings.error_log);
 }
 
+/* What has changed; and where routes have, that counts as a revision, so that nobody changes them believing the former
+ * ones to be there. */
+static void
+compare(struct process *p, const struct generation *g, const struct socket_set *first)
+{
+	p->reload.difference = difference_of(p->current->config, g->config);
+	if (p->reload.difference == NULL)
+		return;
+	difference_add_sockets(p->reload.difference, &p->sockets, first);
+	if (p->reload.difference->routing)
+		hot_count_reload(p, &p->reload.report);
+}
+
 /* False with errors in the report; then nothing has changed. */
 static bool
 build(struct process *p, struct report *report)
 {
 	struct generation_source source = { .path = p->command->path, .overlay = p->hot.overlay };
+	const struct socket_set *first = p->sockets.first;
 	struct generation *g =
 		generation_build_from(&source, p->modules, p->current, p->threads.count, report);
 
@@ -162,6 +179,7 @@ build(struct process *p, struct report *report)
 		return false;
 	}
 	move_log(p->current, g, report);
+	compare(p, g, first);
 	p->current = g;
 	return true;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct difference;
 struct generation;
 struct process;
 struct report;
@@ -20,6 +21,7 @@ struct report;
 struct reload_outcome {
 	const struct generation *generation;	/* that serves now */
 	const struct report *report;		/* errors and warnings; NULL: it was not begun */
+	const struct difference *difference;	/* NULL: not done, or no memory for it */
 	bool done;
 	int64_t microseconds;			/* from the beginning until every thread had taken it */
 };

@@ -229,6 +229,7 @@ state_read(struct overlay *o, bool look, struct report *report)
 	if (text == NULL)
 		report_error(report, o->file, 0, "cannot be read: %s", strerror(errno));
 	good = text != NULL && state_parse(o, text, length, report);
+	o->kept = true;
 	if (fd >= 0)
 		close(fd);
 	free(text);
@@ -347,6 +348,7 @@ state_write(struct overlay *o)
 	}
 	if (result != STATE_KEPT)
 		number_lines(o);
+	o->kept |= result != STATE_KEPT;
 	free(text);
 	free(beside);
 	return result;

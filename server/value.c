@@ -138,8 +138,8 @@ parse_size(struct weir_build *build, const struct weir_option *option, const cha
 	return check_bounds(build, option, number);
 }
 
-static const char *
-parse_duration(struct weir_build *build, const struct weir_option *option, const char *text, void *to)
+const char *
+value_duration(const char *text, int64_t *milliseconds)
 {
 	const struct unit *unit = duration_units;
 	const char *rest, *why;
@@ -151,10 +151,16 @@ parse_duration(struct weir_build *build, const struct weir_option *option, const
 		unit++;
 	if (rest == text || (unit->name == NULL && (number != 0 || *rest != '\0')))
 		return "not a duration: write a number with ms, s, m, h or d, like 5s";
-	if (__builtin_mul_overflow(number, unit->name != NULL ? unit->factor : 1, &number))
-		return TOO_LARGE;
-	*(int64_t *)to = number;
-	return check_bounds(build, option, number);
+	return __builtin_mul_overflow(number, unit->name != NULL ? unit->factor : 1, milliseconds) ?
+		TOO_LARGE : NULL;
+}
+
+static const char *
+parse_duration(struct weir_build *build, const struct weir_option *option, const char *text, void *to)
+{
+	const char *why = value_duration(text, to);
+
+	return why != NULL ? why : check_bounds(build, option, *(int64_t *)to);
 }
 
 static const char *

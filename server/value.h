@@ -23,6 +23,9 @@ const char *value_path(struct weir_build *, const char *text);
 #define VALUE_NUMBER_ROOM 32
 const char *value_number_text(enum weir_type, int64_t number, char to[VALUE_NUMBER_ROOM]);
 
+/* A duration in milliseconds; NULL, or what is wrong (static). */
+const char *value_duration(const char *text, int64_t *milliseconds);
+
 /* The bounds of a number. */
 void value_bounds(const struct weir_option *, int64_t *min, int64_t *max);
 
