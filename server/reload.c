@@ -252,6 +252,7 @@ reload_free(struct process *p)
 	if (p->reload.begin != NULL)
 		event_free(p->reload.begin);
 	p->reload.begin = NULL;
+	difference_free(&p->reload.difference);
 }
 
 void

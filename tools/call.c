@@ -88,7 +88,7 @@ static int
 send_request(int fd, const char *method, const char *target, const char *body)
 {
 	size_t length = body != NULL ? strlen(body) : 0;
-	char head[512];
+	char head[4096];
 	int size = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: weir\r\nConnection: close\r\n"
 		"Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", method, target, length);
 

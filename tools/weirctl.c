@@ -3,7 +3,8 @@
  * weirctl: speak to a running Weir over its admin socket.
  *
  * What is not a command of its own is a module's verb: what verbs there are is the server's knowledge, not
- * this program's. Exit codes: 0 done, 1 the server refused, 2 usage, 3 the server cannot be reached.
+ * this program's. Exit codes: 0 done, 1 the server refused, 2 usage, 3 the server cannot be reached, 4 somebody else
+ * has changed something meanwhile.
  */
 #include <getopt.h>
 #include <jansson.h>
@@ -12,23 +13,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call.h"
+#include "ask.h"
+#include "routing.h"
 #include "show.h"
 
-enum { DONE, REFUSED, USAGE, UNREACHED };
-
 static const char usage[] =
-	"usage: weirctl [-s SOCKET] [--json] status | reload | upgrade | stop | modules | metrics\n"
+	"usage: weirctl [-s SOCKET] [--json] status | generations | reload | upgrade | stop | modules | metrics\n"
+	"       weirctl [-s SOCKET] [--json] routes | upstreams | servers | revert | export …\n"
 	"       weirctl [-s SOCKET] [--json] MODULE VERB [ARGUMENT …]\n";
 
 static const char help[] =
 	"\n"
 	"  status    what runs, since when, where it listens\n"
+	"  generations   which configurations still serve requests, and how many\n"
 	"  reload    read the configuration anew, and wait until every thread uses it\n"
 	"  upgrade   start the installed binary anew; it takes over, this process drains\n"
 	"  stop      serve running requests to their end, then end\n"
 	"  modules   what is loaded, and its verbs\n"
 	"  metrics   all counters, as Prometheus reads them\n"
+	"%s"
 	"  MODULE VERB [ARGUMENT …]   a verb of a module, as `weirctl modules` lists them\n"
 	"\n"
 	"  -s, --socket SOCKET   the admin socket (" WEIR_RUNDIR "/admin.sock)\n"
@@ -49,106 +52,98 @@ show_duration(long long seconds)
 		printf("%llds\n", seconds);
 }
 
-static long long
-number(const json_t *document, const char *name)
-{
-	return json_integer_value(json_object_get(document, name));
-}
-
-static const char *
-text(const json_t *document, const char *name)
-{
-	const char *value = json_string_value(json_object_get(document, name));
-
-	return value != NULL ? value : "";
-}
-
 static void
 show_status(const json_t *status)
 {
 	const char *state = json_is_true(json_object_get(status, "draining")) ? "draining"
 		: json_is_true(json_object_get(status, "ready")) ? "serving" : "starting";
 
-	printf("weir %s, process %lld, %s\n", text(status, "version"), number(status, "pid"), state);
-	if (number(status, "predecessor") > 0)
-		printf("former         process %lld still drains\n", number(status, "predecessor"));
+	printf("weir %s, process %lld, %s\n", ask_text(status, "version"), ask_number(status, "pid"), state);
+	if (ask_number(status, "predecessor") > 0)
+		printf("former         process %lld still drains\n", ask_number(status, "predecessor"));
 	fputs("configuration  ", stdout);
-	show_text(stdout, text(status, "configuration"));
-	printf(", generation %lld", number(status, "generation"));
-	if (number(status, "generations") > 1)
-		printf(" (%lld older ones still have requests)", number(status, "generations") - 1);
+	show_text(stdout, ask_text(status, "configuration"));
+	printf(", generation %lld, revision %lld", ask_number(status, "generation"), ask_number(status, "revision"));
+	if (ask_number(status, "generations") > 1)
+		printf(" (%lld older ones still have requests)", ask_number(status, "generations") - 1);
 	fputs("\nuptime         ", stdout);
-	show_duration(number(status, "uptime"));
-	printf("threads        %lld\n", number(status, "threads"));
-	printf("connections    %lld open, %lld accepted\n", number(status, "connections"),
-		number(status, "accepted"));
-	printf("requests       %lld running, %lld in all\n", number(status, "requests_active"),
-		number(status, "requests"));
-	printf("reloads        %lld, and %lld refused\n", number(status, "reloads"),
-		number(status, "reload_failures"));
+	show_duration(ask_number(status, "uptime"));
+	printf("threads        %lld\n", ask_number(status, "threads"));
+	printf("connections    %lld open, %lld accepted\n", ask_number(status, "connections"),
+		ask_number(status, "accepted"));
+	printf("requests       %lld running, %lld in all\n", ask_number(status, "requests_active"),
+		ask_number(status, "requests"));
+	printf("reloads        %lld, and %lld refused\n", ask_number(status, "reloads"),
+		ask_number(status, "reload_failures"));
 	if (json_array_size(json_object_get(status, "listeners")) > 0) {
 		putchar('\n');
 		show(stdout, json_object_get(status, "listeners"));
 	}
 }
 
-/* "file:line: error: text", as `weir -t` prints them. */
+/* "changed [route a] [route b] and 3 more" */
 static void
-show_messages(FILE *to, const json_t *answer)
+show_changes(const json_t *changes, const char *what)
 {
-	const json_t *list = json_object_get(answer, "messages"), *one;
+	const json_t *list = json_object_get(changes, what), *names = json_object_get(list, "names"), *name;
+	long long count = ask_number(list, "count");
 	size_t index;
 
-	json_array_foreach(list, index, one) {
-		if (json_object_get(one, "file") != NULL) {
-			show_text(to, text(one, "file"));
-			if (number(one, "line") > 0)
-				fprintf(to, ":%lld", number(one, "line"));
-			fputs(": ", to);
-		}
-		fprintf(to, "%s: ", text(one, "kind"));
-		show_text(to, text(one, "text"));
-		putc('\n', to);
+	if (count == 0)
+		return;
+	printf("%-8s", what);
+	json_array_foreach(names, index, name) {
+		if (index == 10)
+			break;
+		putchar(' ');
+		show_text(stdout, json_string_value(name));
 	}
+	if (count > (long long)index)
+		printf(" and %lld more", count - (long long)index);
+	putchar('\n');
 }
 
 static void
 show_reload(const json_t *answer)
 {
-	show_messages(stderr, answer);
-	printf("generation %lld serves, after %.1f ms\n", number(answer, "generation"),
-		(double)number(answer, "microseconds") / 1000);
-}
+	static const char *const kinds[] = { "added", "removed", "changed", "opened", "closed" };
 
-/* What the new process wrote to its standard error while it started. */
-static void
-show_output(const json_t *answer)
-{
-	const char *output = text(answer, "output");
-	size_t length = strcspn(output, "\n");
-
-	for (; *output != '\0'; output += length + (output[length] == '\n'), length = strcspn(output, "\n")) {
-		char *line = strndup(output, length);
-
-		show_text(stderr, line != NULL ? line : "");
-		putc('\n', stderr);
-		free(line);
-	}
+	ask_show_messages(stderr, answer);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		show_changes(json_object_get(answer, "changes"), kinds[i]);
+	printf("generation %lld serves, after %.1f ms\n", ask_number(answer, "generation"),
+		(double)ask_number(answer, "microseconds") / 1000);
 }
 
 static void
 show_upgrade(const json_t *answer)
 {
-	show_output(answer);
-	printf("process %lld serves, after %lld ms; the former one drains\n", number(answer, "pid"),
-		number(answer, "milliseconds"));
+	ask_show_output(answer);
+	printf("process %lld serves, after %lld ms; the former one drains\n", ask_number(answer, "pid"),
+		ask_number(answer, "milliseconds"));
+}
+
+static void
+show_generations(const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "generations"), *one, *number;
+	size_t index, thread;
+
+	puts("generation  age         routes  upstreams  requests  by thread");
+	json_array_foreach(list, index, one) {
+		printf("%-10lld  %-10lld  %6lld  %9lld  %8lld ", ask_number(one, "number"), ask_number(one, "age"),
+			ask_number(one, "routes"), ask_number(one, "upstreams"), ask_number(one, "requests"));
+		json_array_foreach(json_object_get(one, "requests_by_thread"), thread, number)
+			printf(" %lld", (long long)json_integer_value(number));
+		puts(json_is_true(json_object_get(one, "serving")) ? "  serving" : "");
+	}
 }
 
 static void
 show_stop(const json_t *answer)
 {
 	printf("stopping; running requests have %.1f s to end\n",
-		(double)number(answer, "drain_timeout") / 1000);
+		(double)ask_number(answer, "drain_timeout") / 1000);
 }
 
 static void
@@ -158,10 +153,10 @@ show_verbs(const json_t *module)
 	size_t index;
 
 	json_array_foreach(verbs, index, verb) {
-		printf("  weirctl %s %s", text(module, "name"), text(verb, "name"));
-		printf("%s%s\n      ", text(verb, "arguments")[0] != '\0' ? " " : "",
-			text(verb, "arguments"));
-		show_text(stdout, text(verb, "doc"));
+		printf("  weirctl %s %s", ask_text(module, "name"), ask_text(verb, "name"));
+		printf("%s%s\n      ", ask_text(verb, "arguments")[0] != '\0' ? " " : "",
+			ask_text(verb, "arguments"));
+		show_text(stdout, ask_text(verb, "doc"));
 		putchar('\n');
 	}
 }
@@ -174,10 +169,10 @@ show_modules(const json_t *answer)
 	size_t index;
 
 	json_array_foreach(modules, index, module)
-		json_array_append_new(table, json_pack("{ss, ss, sb, ss}", "name", text(module, "name"),
-			"abi", text(module, "abi"),
+		json_array_append_new(table, json_pack("{ss, ss, sb, ss}", "name", ask_text(module, "name"),
+			"abi", ask_text(module, "abi"),
 			"used", (int)json_is_true(json_object_get(module, "used")),
-			"summary", text(module, "summary")));
+			"summary", ask_text(module, "summary")));
 	show(stdout, table);
 	json_decref(table);
 	json_array_foreach(modules, index, module)
@@ -202,54 +197,13 @@ static const struct command {
 	void (*show)(const json_t *);		/* NULL: the answer is plain text */
 } commands[] = {
 	{ "status", "GET", "/v1/status", show_status },
+	{ "generations", "GET", "/v1/generations", show_generations },
 	{ "reload", "POST", "/v1/reload", show_reload },
 	{ "upgrade", "POST", "/v1/upgrade", show_upgrade },
 	{ "stop", "POST", "/v1/stop", show_stop },
 	{ "modules", "GET", "/v1/modules", show_modules },
 	{ "metrics", "GET", "/metrics", NULL },
 };
-
-static int
-refused(const json_t *document, int status, const char *body)
-{
-	show_messages(stderr, document);
-	show_output(document);
-	fputs("weirctl: ", stderr);
-	if (text(document, "error")[0] != '\0')
-		show_text(stderr, text(document, "error"));
-	else
-		fprintf(stderr, "the server answers %d %s", status, body);
-	putc('\n', stderr);
-	return REFUSED;
-}
-
-/* `show_it` NULL: print what came. */
-static int
-ask(const char *socket, bool json, const char *method, const char *target, const char *body,
-	void (*show_it)(const json_t *))
-{
-	struct call_answer answer;
-	json_t *document;
-	int code = DONE;
-
-	if (call(socket, method, target, body, &answer) != 0)
-		return UNREACHED;
-	document = json_loadb(answer.body, answer.length, 0, NULL);
-	if (answer.status >= 400 && !json)
-		code = refused(document, answer.status, answer.body);
-	else if (json || show_it == NULL || document == NULL)
-		printf("%s%s", answer.body,
-			answer.length > 0 && answer.body[answer.length - 1] == '\n' ? "" : "\n");
-	else
-		show_it(document);
-	if (answer.status >= 400)
-		code = REFUSED;
-	json_decref(document);
-	free(answer.body);
-	if (fflush(stdout) != 0)
-		perror("weirctl");
-	return code;
-}
 
 static bool
 is_name(const char *word)
@@ -261,7 +215,7 @@ is_name(const char *word)
 }
 
 static int
-ask_module(const char *socket, bool json, int count, char **words)
+ask_module(const struct ask *ask, int count, char **words)
 {
 	json_t *list = json_array(), *document;
 	char target[160], *body;
@@ -276,23 +230,25 @@ ask_module(const char *socket, bool json, int count, char **words)
 		}
 	document = json_pack("{so}", "arguments", list);
 	if ((body = json_dumps(document, JSON_COMPACT)) != NULL)
-		code = ask(socket, json, "POST", target, body, show_verb);
+		code = ask_server(ask, "POST", target, body, show_verb);
 	free(body);
 	json_decref(document);
 	return code;
 }
 
 static int
-run(const char *socket, bool json, int count, char **words)
+run(const struct ask *ask, int count, char **words)
 {
 	for (size_t i = 0; count == 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		const struct command *c = &commands[i];
 
 		if (strcmp(words[0], c->name) == 0)
-			return ask(socket, json, c->method, c->target, NULL, c->show);
+			return ask_server(ask, c->method, c->target, NULL, c->show);
 	}
+	if (count > 0 && routing_has(words[0]))
+		return routing_run(ask, count, words);
 	if (count >= 2 && is_name(words[0]) && is_name(words[1]))
-		return ask_module(socket, json, count, words);
+		return ask_module(ask, count, words);
 	if (count == 1)
 		fprintf(stderr, "weirctl: %s is no command, or lacks a verb\n", words[0]);
 	fputs(usage, stderr);
@@ -309,24 +265,23 @@ main(int count, char **words)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
-	const char *socket = WEIR_RUNDIR "/admin.sock";
-	bool json = false;
+	struct ask ask = { .socket = WEIR_RUNDIR "/admin.sock" };
 	int option;
 
 	while ((option = getopt_long(count, words, "+s:Vh", options, NULL)) != -1) {
 		if (option == 's') {
-			socket = optarg;
+			ask.socket = optarg;
 		} else if (option == 'j') {
-			json = true;
+			ask.json = true;
 		} else if (option == 'V') {
 			printf("weirctl %s\n", PACKAGE_VERSION);
 			return DONE;
 		} else {
 			fputs(usage, option == 'h' ? stdout : stderr);
 			if (option == 'h')
-				fputs(help, stdout);
+				printf(help, routing_help);
 			return option == 'h' ? DONE : USAGE;
 		}
 	}
-	return run(socket, json, count - optind, words + optind);
+	return run(&ask, count - optind, words + optind);
 }

@@ -3,7 +3,9 @@
 """Hot routing: routes, upstreams and servers of a running process are changed through the admin socket, checked as `weir -t`
 checks, kept in state_dir, and in use by every thread when the answer comes.
 """
+import json
 import os
+import re
 import socket
 import subprocess
 import urllib.parse
@@ -280,3 +282,166 @@ def test_without_a_state_dir_a_change_has_to_be_called_fleeting(origins):
         status, said = weir.call("PATCH", "/v1/routes/main?durable=no", {"upstream": "b"})
         assert (status, said["durable"]) == (200, False)
         assert weir.ask("/", "main.test").body == "b"
+
+
+# --- what goes on while a table is swapped ---------------------------------------------------------------------------------
+
+
+class Sockets:
+    """WebSockets, as far as a proxy sees them, through routes `ws` and `gone`."""
+
+    def __init__(self, weir, host, count):
+        self.connections = []
+        for _ in range(count):
+            s = socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE)
+            s.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n".encode())
+            stream = s.makefile("rb")
+            assert scene.read_head(stream)[0].startswith("HTTP/1.1 101 ")
+            self.connections.append((s, stream))
+
+    def talk(self, text):
+        for s, _ in self.connections:
+            s.sendall(text)
+        for _, stream in self.connections:
+            assert stream.read(len(text)) == text
+
+    def ended(self):
+        try:
+            return all(stream.read(1) == b"" for _, stream in self.connections)
+        except ConnectionResetError:
+            return True
+
+    def close(self):
+        for s, stream in self.connections:
+            stream.close()
+            s.close()
+
+
+@pytest.fixture
+def echo():
+    def talk(connection, stream):
+        scene.read_head(stream)
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        connection.settimeout(None)
+        while piece := connection.recv(65536):
+            connection.sendall(piece)
+
+    with scene.Peer(talk) as peer:
+        yield peer.address
+
+
+WS_INI = """
+[module route]
+[upstream a]
+server = %s
+[route ws]
+match = ws.test/*
+upstream = a
+[route gone]
+match = gone.test/*
+upstream = a
+"""
+
+
+def test_websockets_stay_through_reloads_and_changes_and_go_as_the_operator_says(echo):
+    with scene.Weir(WS_INI % echo, threads=2) as weir:
+        ws, gone = Sockets(weir, "ws.test", 20), Sockets(weir, "gone.test", 5)
+        for number in range(10):
+            ws.talk(b"%d" % number)
+            assert weir.call("PATCH", "/v1/routes/gone", {"match": f"gone{number}.test/*"})[0] == 200
+            weir.reload(WS_INI % echo)
+        ws.talk(b"again")
+        first = weir.call("GET", "/v1/generations")[1]["generations"][0]
+        assert (first["number"], first["serving"], first["requests"], sum(first["requests_by_thread"])) == (1, False, 25, 25)
+        code, said = weir.ctl("generations")
+        assert code == 0 and re.search(r"^1 .* 25 ", said, re.M) and re.search(r"^21 .* serving$", said, re.M), said
+        assert weir.call("DELETE", "/v1/routes/gone")[0] == 200
+        gone.talk(b"still here")
+        assert weir.call("PUT", "/v1/routes/gone", {"match": "gone.test/*", "upstream": "a"})[0] == 200
+        assert weir.call("DELETE", "/v1/routes/gone?close=300ms")[0] == 200
+        gone.talk(b"and still")
+        assert gone.ended()
+        ws.talk(b"untouched")
+        assert weir.call("PUT", "/v1/routes", {"routes": {}}, )[0] == 200
+        ws.talk(b"kept")
+        assert weir.call("POST", "/v1/revert?close=now", {"routes": ["gone"]})[0] == 200
+        assert ws.ended()
+        ws.close()
+        gone.close()
+        scene.until(lambda: len(weir.call("GET", "/v1/generations")[1]["generations"]) == 1, "old generations are freed")
+
+
+def test_a_reload_says_what_it_has_changed(origins):
+    with start(origins) as weir:
+        text = (INI % origins).replace("match = other.test/*", "match = other.test/more") + "[route new]\nmatch = new.test/*\nupstream = a\n"
+        weir.write(text.replace("[module header]\n", "") + "[listen second]\naddress = 127.0.0.2:0\n")
+        status, said = weir.call("POST", "/v1/reload")
+        changes = {kind: one["names"] for kind, one in said["changes"].items()}
+        assert status == 200 and changes.pop("opened")[0].startswith("127.0.0.2:")
+        assert changes == {"added": ["[route new]", "[listen second]"], "removed": ["[module header]"],
+                           "changed": ["[route other]"], "closed": []}
+        assert weir.call("GET", "/v1/routes")[1]["revision"] == 1        # routes were changed, by whatever way
+        weir.write(text)
+        code, shown = weir.ctl("reload")
+        assert code == 0 and "added    [module header]\nremoved  [listen second]\nclosed   127.0.0.2:" in shown, shown
+        assert weir.call("GET", "/v1/routes")[1]["revision"] == 1
+
+
+# --- weirctl --------------------------------------------------------------------------------------------------------------
+
+
+def test_weirctl_reads_and_changes(origins):
+    a, b = origins
+    with start(origins) as weir:
+        code, said = weir.ctl("routes")
+        assert code == 0 and said.splitlines()[1].split() == ["main", "main.test/*", "a"]
+        assert weir.ctl("routes", "set", "main", "upstream=b", "--dry-run") == (0, "it could be done; nothing was changed\n")
+        code, said = weir.ctl("routes", "set", "main", "upstream=b", "method=GET", "match=main.test/*", "match=more.test/*", "--revision", "0")
+        assert code == 0 and said.startswith("revision 1, generation 2: every thread uses it after ")
+        code, said = weir.ctl("routes", "main")
+        assert code == 0 and said.splitlines()[1:] == [
+            "[route main]", "match = main.test/*", "match = more.test/*", "upstream = b", "method = GET"], said
+        assert weir.ask("/", "more.test").body == "b" and weir.ask("/", "more.test", "PUT").status == 404
+        assert weir.ctl("routes", "set", "main", "method-")[0] == 0
+        assert weir.ask("/", "more.test", "PUT").body == "b"
+        code, said = weir.ctl("--json", "routes", "set", "main", "upstream=a", "--revision=1")
+        assert code == 4 and json.loads(said)["revision"] == 2
+        code, said = weir.ctl("routes", "set", "main", "upstreem=a")
+        assert code == 1 and "[route main] upstreem: error: unknown key `upstreem`, did you mean `upstream`?" in said
+        assert weir.ctl("routes", "add", "new route", "match=x/*")[0] == 1
+        assert weir.ctl("routes", "add", "new", "match=new.test/*", "upstream=a")[0] == 0
+        assert weir.ask("/", "new.test").body == "a"
+        assert weir.ctl("servers", "a", "add", b, "weight=2")[0] == 0
+        assert weir.ctl("servers", "a", "drain", a)[0] == 0
+        assert weir.ask("/", "new.test").body == "b"
+        code, said = weir.ctl("servers", "a")
+        assert [line.split() for line in said.splitlines()[1:]] == [[a, "0", "no"], [b, "2", "no"]]
+        assert weir.ctl("servers", "a", "set", a, "weight=1", "backup=yes")[0] == 0
+        assert weir.ctl("servers", "a", "remove", a)[0] == 0
+        code, said = weir.ctl("export")
+        assert code == 0 and f"[upstream a]\nserver = {b} weight=2\n" in said
+        with open(weir.path("table"), "w", encoding="ascii") as f:
+            json.dump({"routes": {"only": {"match": "only.test/*", "upstream": "b"}}}, f)
+        assert weir.ctl("routes", "replace", weir.path("table"))[0] == 0
+        assert weir.ctl("--json", "routes") == (0, '{"revision":8,"routes":{"only":{"match":"only.test/*","upstream":"b"}}}\n')
+        assert weir.ctl("revert", "upstreams", "a")[0] == 0 and weir.ctl("revert")[0] == 0
+        assert weir.ask("/", "main.test").body == "a"
+        for wrong in (["routes", "set", "main"], ["routes", "set", "main", "upstream"], ["servers"],
+                      ["servers", "a", "add"], ["servers", "a", "set", a, "weight=x"], ["revert", "main"], ["export", "x"],
+                      ["routes", "patch", weir.path("none")], ["routes", "--bogus"], ["routes", "--revision", "a b"]):
+            assert weir.ctl(*wrong)[0] == 2, wrong
+
+
+def test_bash_completes_names(origins):
+    with start(origins) as weir:
+        source = os.path.join(os.environ["top_srcdir"], "tools/weirctl.bash")
+        for words, expected in ((["rou"], "routes"), (["routes", "set", "m"], "main"), (["servers", "a", "drain", "1"], origins[0]),
+                                (["balance", "s"], "servers")):
+            line = ["weirctl", "-s", weir.path("admin.sock"), *words]
+            script = f"""
+                weirctl() {{ "$WEIRCTL" "$@"; }}
+                . '{source}'
+                COMP_WORDS=({' '.join(line)}) COMP_CWORD={len(line) - 1}
+                _weirctl; printf '%s\n' "${{COMPREPLY[@]}}" """
+            done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+            assert done.stdout.split() == [expected], (words, done)
