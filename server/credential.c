@@ -361,7 +361,7 @@ read_files(const struct credential_kind *kind, char *const paths[CREDENTIAL_PART
 	for (unsigned part = 0; part < CREDENTIAL_PARTS; part++) {
 		files[part] = (struct file){ .bytes = NULL };
 		if (paths[part] != NULL && !file_read(&files[part], paths[part], kind->most[part], limit, why))
-			credential_note(&reading->notes, part, false, "%s %s %s", kind->parts[part], paths[part], why);
+			credential_note(&reading->notes, part, false, "%s", why);
 		reading->stamps[part] = files[part].stamp;
 	}
 }
@@ -425,18 +425,29 @@ credential_take(struct credential *credential, struct credential_reading *readin
 
 /* --- telling -------------------------------------------------------------------------------------------- */
 
+const char *
+credential_line(const struct credential *credential, const struct credential_note *note, char to[CREDENTIAL_LINE])
+{
+	snprintf(to, CREDENTIAL_LINE, "%s %s: %s", credential->kind->parts[note->part], credential->paths[note->part],
+		note->text);
+	return to;
+}
+
 void
 credential_report(const struct credential_use *use, const struct credential_notes *notes, struct report *report)
 {
+	char text[CREDENTIAL_LINE];
+
 	for (unsigned i = 0; i < notes->count; i++) {
 		const struct credential_note *note = &notes->list[i];
 		const char *file = use->origins[note->part].file;
 		unsigned line = use->origins[note->part].line;
 
+		credential_line(use->credential, note, text);
 		if (note->warning)
-			report_warning(report, file, line, "%s", note->text);
+			report_warning(report, file, line, "%s", text);
 		else
-			report_error(report, file, line, "%s", note->text);
+			report_error(report, file, line, "%s", text);
 	}
 }
 

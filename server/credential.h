@@ -130,6 +130,10 @@ bool credential_take(struct credential *, struct credential_reading *);
 /* Report what is wrong with the credential of a use, or with its content. */
 void credential_report(const struct credential_use *, const struct credential_notes *, struct report *);
 
+/* "the certificate /x.pem: it expired": what a note says. Returns `to`. */
+enum { CREDENTIAL_LINE = CREDENTIAL_TEXT + 512 };
+const char *credential_line(const struct credential *, const struct credential_note *, char to[CREDENTIAL_LINE]);
+
 struct credential *credential_first(void);	/* of all, by next_of_all */
 void credential_acquire(struct credential *);
 void credential_let_go(struct credential *);

@@ -281,7 +281,7 @@ finish(struct steps *steps, unsigned errors)
 
 	if (steps->build.failed && report->errors == errors)
 		report_error(report, generation->path, 0, "no memory to build the configuration");
-	if (!steps->build.failed && report->errors == errors)
+	if (!steps->build.failed && report->errors == errors && !steps->source->later)
 		credential_read_all(generation, report);
 	if (steps->build.failed || report->errors != errors)
 		generation_free(&generation);

@@ -159,6 +159,7 @@ struct generation_source {
 	struct config *files;		/* what it and its conf.d said when they were read; NULL: read them */
 	const struct overlay *overlay;	/* NULL: nothing was changed */
 	bool state;			/* instead of that, what state_dir keeps */
+	bool later;			/* read no certificates and keys yet: reading.h does, before it is published */
 	bool check;			/* only to look at it: modules are told, and change nothing outside */
 };
 

@@ -134,6 +134,37 @@ publish(struct process *p, struct generation *g, struct report *report)
 	return HOT_DONE;
 }
 
+/* It is built and read. */
+static enum hot_result
+conclude(struct process *p, struct generation *g, struct report *report)
+{
+	if (!p->hot.dry_run)
+		return publish(p, g, report);
+	undo(p, &g);
+	return HOT_DONE;
+}
+
+/* Its certificates and keys are there, or are not. */
+static void
+is_read(struct process *p, struct generation *g, bool good)
+{
+	struct hot_change *change = p->hot.running;
+	enum hot_result result = p->stopping ? HOT_STOPPING : HOT_REFUSED;
+
+	if (good && !p->stopping)
+		result = conclude(p, g, &p->hot.report);
+	else
+		undo(p, &g);
+	if (result == HOT_DONE && !p->hot.dry_run)
+		return;
+	p->hot.running = NULL;
+	p->hot.changing = p->reload.publishing = false;
+	if (change != NULL)
+		tell(p, change, result, &p->hot.report);
+	report_free(&p->hot.report);
+	reload_resume(p);
+}
+
 static enum hot_result
 try(struct process *p, struct hot_change *change, struct report *report)
 {
@@ -141,19 +172,25 @@ try(struct process *p, struct hot_change *change, struct report *report)
 		.path = p->command->path,
 		.files = generation_files(p->current),
 		.overlay = p->hot.overlay,
+		.later = true,
 		.check = change->dry_run,
 	};
 	enum hot_result result = change->edit(change, p, report);
 	struct generation *g = NULL;
 
-	if (result == HOT_DONE && report->errors == 0)
+	if (result == HOT_DONE && report->errors == 0) {
 		g = generation_build_from(&source, p->modules, p->current, p->threads.count, report);
-	if (g != NULL && !change->dry_run)
-		return publish(p, g, report);
-	if (g == NULL && result == HOT_DONE)
 		result = HOT_REFUSED;
-	undo(p, &g);
-	return result;
+	}
+	switch (g != NULL ? reading_begin(p, g, REFRESH_NEW, report, is_read) : READING_FAILED) {
+	case READING_WAITS:
+		return HOT_READING;
+	case READING_DONE:
+		return conclude(p, g, report);
+	default:
+		undo(p, &g);
+		return result == HOT_DONE ? HOT_REFUSED : result;
+	}
 }
 
 static enum hot_result
@@ -178,9 +215,10 @@ hot_begin(struct process *p)
 		return false;
 	p->hot.queue = change->next;
 	p->hot.began = reload_clock();
+	p->hot.dry_run = change->dry_run;
 	report_init(&p->hot.report);
 	result = run(p, change, &p->hot.report);
-	if (result == HOT_DONE && !change->dry_run) {
+	if (result == HOT_READING || (result == HOT_DONE && !change->dry_run)) {
 		p->hot.running = change;
 		p->hot.closes = change->closes;
 		p->hot.close_after = change->close_after;

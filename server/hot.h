@@ -24,7 +24,8 @@ enum hot_result {
 	HOT_REFUSED,		/* it is wrong; the report says how */
 	HOT_HOMELESS,		/* no state_dir, and it shall be durable */
 	HOT_UNWRITTEN,		/* the state file cannot be written: the report says why */
-	HOT_STOPPING		/* the process ends */
+	HOT_STOPPING,		/* the process ends */
+	HOT_READING		/* not over yet: certificates or keys that it names are being read (nobody is told this) */
 };
 
 struct hot_outcome {

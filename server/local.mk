@@ -127,6 +127,10 @@ libweircore_a_SOURCES = \
 	server/process.c \
 	server/process.h \
 	server/rate.c \
+	server/reading.c \
+	server/reading.h \
+	server/refresh.c \
+	server/refresh.h \
 	server/relay.c \
 	server/reload.c \
 	server/reload.h \

@@ -32,7 +32,8 @@
 #include "takeover.h"
 #include "upgrade.h"
 
-enum { LIVING_MOST = 1024, OFFLOAD_THREADS = 2 };
+/* Two refreshes (refresh.c) may hang on files that nobody lets go; what else is handed in has the others. */
+enum { LIVING_MOST = 1024, OFFLOAD_THREADS = 4 };
 
 /* --- generations ---------------------------------------------------------------------------------------- */
 
@@ -96,6 +97,7 @@ process_is_ready(struct process *p)
 	log_addresses(p);
 	notify_send("READY=1\nMAINPID=%ld\nSTATUS=serving generation %" PRIu64, (long)getpid(),
 		p->current->number);
+	reading_watch(p);
 	reload_resume(p);
 }
 
@@ -447,6 +449,7 @@ end(struct process *p)
 	bool published = p->current != NULL && p->current->holders > 0;
 
 	admin_free(&p->admin);
+	reading_free(p);
 	offload_stop();		/* what it still runs may resume exchanges */
 	if (p->threads.count > 0)
 		threads_stop(&p->threads);

@@ -14,6 +14,7 @@
 #include "arena.h"
 #include "listener.h"
 #include "privilege.h"
+#include "reading.h"
 #include "report.h"
 #include "settings.h"
 #include "thread.h"
@@ -61,10 +62,12 @@ struct process {
 		struct report report;		/* of the one under way */
 		struct difference *difference;	/* likewise; NULL: none yet, or no memory for it */
 		bool wanted;
-		bool publishing;		/* threads are taking a generation over: a reload's or a change's */
+		bool publishing;		/* a generation's files are read, or threads take it over: a reload's or a change's */
 		int64_t began;			/* microseconds of the monotonic clock */
 		uint64_t done, failed;		/* counted */
 	} reload;
+
+	struct reading reading;			/* of the one under way, and the watch */
 
 	/* Changes of routes and upstreams (hot.c). */
 	struct {
@@ -74,7 +77,8 @@ struct process {
 		struct hot_change *queue;	/* whose turn is yet to come */
 		struct hot_change *running;	/* the one being published; NULL: or who asked is gone */
 		struct report report;		/* of that one */
-		bool changing;			/* one is being published; these are its wishes, whoever asked may be gone */
+		bool changing;			/* one is being read or published; these are its wishes, whoever asked may be gone */
+		bool dry_run;
 		bool closes;
 		int64_t close_after;
 		char route[256];

@@ -154,18 +154,12 @@ compare(struct process *p, const struct generation *g, const struct socket_set *
 		hot_count_reload(p, &p->reload.report);
 }
 
-/* False with errors in the report; then nothing has changed. */
+/* False with errors in the report; then nothing has changed. Takes the generation. */
 static bool
-build(struct process *p, struct report *report)
+publish(struct process *p, struct generation *g, struct report *report)
 {
-	struct generation_source source = { .path = p->command->path, .overlay = p->hot.overlay };
 	const struct socket_set *first = p->sockets.first;
-	struct generation *g =
-		generation_build_from(&source, p->modules, p->current, p->threads.count, report);
 
-	if (g == NULL)
-		return false;
-	warn_of_old(p, g, report);
 	if (!process_add_generation(p, g)) {
 		report_error(report, NULL, 0, "no memory for another generation");
 		generation_free(&g);
@@ -184,7 +178,42 @@ build(struct process *p, struct report *report)
 	return true;
 }
 
-/* True when threads are taking a new generation over. */
+/* Its certificates and keys are there, or are not. */
+static void
+is_read(struct process *p, struct generation *g, bool good)
+{
+	if (good && !p->stopping && publish(p, g, &p->reload.report))
+		return;
+	if (!good || p->stopping)
+		generation_free(&g);
+	p->reload.publishing = false;
+	end(p, false);
+	reload_resume(p);
+}
+
+/* False with errors in the report. */
+static bool
+build(struct process *p, struct report *report)
+{
+	struct generation_source source = { .path = p->command->path, .overlay = p->hot.overlay, .later = true };
+	struct generation *g =
+		generation_build_from(&source, p->modules, p->current, p->threads.count, report);
+
+	if (g == NULL)
+		return false;
+	warn_of_old(p, g, report);
+	switch (reading_begin(p, g, REFRESH_ALL, report, is_read)) {
+	case READING_WAITS:
+		return true;
+	case READING_DONE:
+		return publish(p, g, report);
+	default:
+		generation_free(&g);
+		return false;
+	}
+}
+
+/* True when it is under way: its files are being read, or threads are taking it over. */
 static bool
 begin_reload(struct process *p)
 {
@@ -225,6 +254,7 @@ reload_taken(struct process *p)
 		hot_taken(p);
 	else
 		end(p, true);
+	reading_watch(p);
 	reload_resume(p);
 }
 

@@ -177,6 +177,9 @@ const struct weir_option weir_options[] = {
 	{ "upgrade_timeout", WEIR_DURATION, AT(upgrade_timeout), .initial = "30s", .min = 100, .max = HOUR,
 		.doc = "How long a new process may take to be ready, at an upgrade; then it is ended, and this one "
 		"serves on." },
+	{ "watch", WEIR_DURATION, AT(watch), .initial = "10s", .min = 0, .max = DAY,
+		.doc = "How often files of certificates, keys, authorities and revocations are looked at; one that "
+		"has changed is used from then on, a broken one is not. 0 for never: then a reload reads them." },
 	{ "error_log", WEIR_CUSTOM, AT(error_log), .initial = "stderr", .size = sizeof(const char *),
 		.parse = parse_log,
 		.doc = "Where errors are written: stderr, syslog or a file's path." },

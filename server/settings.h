@@ -20,6 +20,7 @@ struct weir_settings {
 	uint64_t memory;		/* bytes of buffers, all threads together; 0: no bound */
 	int64_t connections;		/* of clients, all threads together */
 	int64_t drain_timeout, upgrade_timeout;
+	int64_t watch;			/* between two looks at certificates, keys and the like; 0: none */
 	const char *error_log;		/* stderr, syslog or a file's path */
 	int log_level;			/* error warning notice debug */
 	struct weir_list resolver;	/* struct weir_address: DNS servers; none: /etc/resolv.conf */
