@@ -58,6 +58,8 @@ libweircore_a_SOURCES = \
 	server/generation.c \
 	server/generation.h \
 	server/generation_print.c \
+	server/hello.c \
+	server/hello.h \
 	server/hosts.c \
 	server/hosts.h \
 	server/hot.c \

@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/test_config \
 	tests/unit/test_dial \
 	tests/unit/test_generation \
+	tests/unit/test_hello \
 	tests/unit/test_http1_chunked \
 	tests/unit/test_http1_end \
 	tests/unit/test_http1_plain \
