@@ -30,6 +30,7 @@ answer_set(struct weir_exchange *x, int status, const char *type, const char *bo
 	x->memory = body;
 	x->memory_left = length;
 	x->responded = true;
+	x->opened = false;
 	x->download_changes = false;
 	body_init(&x->download, FRAMING_LENGTH, length, FRAMING_LENGTH);
 	if (type != NULL && length > 0 && !fields_add(&x->response.fields, "Content-Type", 12, type, strlen(type)))
@@ -153,8 +154,12 @@ answer_begin(struct weir_exchange *x)
 	const char *why = NULL;
 	size_t length;
 
-	if (x->response.status == 101)
+	if (x->response.status == 101 || x->opened)
 		return tunnel_begin(x);
+	if (x->request.method == METHOD_CONNECT && x->response.status < 300) {	/* the client would take it for a tunnel */
+		x->keep = false;
+		return exchange_fail(x, 501, "a module answers CONNECT with 2xx and opens no tunnel");
+	}
 	assert(!x->head_sent);
 	choose_framing(x);
 	x->keep = can_keep(x);

@@ -107,7 +107,7 @@ routed(struct weir_exchange *x)
 static enum weir_phase
 missed(struct weir_exchange *x)
 {
-	if (x->request.method == METHOD_CONNECT) {
+	if (x->request.method == METHOD_CONNECT && !x->tunnels) {
 		x->keep = false;
 		return exchange_fail(x, 501, "CONNECT is not served here");
 	}
@@ -156,6 +156,8 @@ ended(struct weir_exchange *x)
 	case WEIR_PHASE_PEER:
 		return origin_connect(x);
 	case WEIR_PHASE_CONNECTED:
+		if (x->tunnels)
+			return tunnel_open(x);
 		return origin_prepare(x) ? WEIR_PHASE_UPSTREAM_REQUEST : exchange_fail(x, 503, "no memory for the request");
 	case WEIR_PHASE_FAILED:
 		return unconnected(x);

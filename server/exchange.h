@@ -47,7 +47,7 @@ enum exchange_stage {
 	STAGE_HEAD,	/* the request is sent; the response's head is awaited */
 	STAGE_BODY,	/* the response goes to the client */
 	STAGE_DRAIN,	/* the response is sent; the rest of the request's body is thrown away */
-	STAGE_TUNNEL	/* after 101: bytes, both ways */
+	STAGE_TUNNEL	/* after 101, or for CONNECT: bytes, both ways */
 };
 
 /* A body that a module gives piece by piece (source.c). */
@@ -145,6 +145,13 @@ struct weir_exchange {
 	struct source source;
 	struct own *own;		/* it has no client */
 	int response_version;		/* of the origin's; 0: it is ours */
+
+	/* a tunnel that no origin was asked for */
+	struct weir_tunnel tunnel;	/* its bounds */
+	int64_t tunnel_end;		/* when it must be over; 0: never */
+	bool tunnels;			/* the exchange is to become one (weir_tunnel) */
+	bool opened;			/* the response is its beginning */
+	bool greeted;			/* the client's ClientHello was looked at */
 
 	/* what is counted */
 	const char *failure, *id;
@@ -297,10 +304,17 @@ enum outlet_result own_take(struct weir_exchange *, struct buffer *content, bool
 /* The exchange ends: tell the sink. */
 void own_end(struct weir_exchange *);
 
-/* --- after 101 (tunnel.c) ---------------------------------------------------------------------------------------------------- */
+/* --- tunnels (tunnel.c) ------------------------------------------------------------------------------------------------------ */
 
+/* The peer of a CONNECT is there: what is answered, and the phase to go on with. */
+enum weir_phase tunnel_open(struct weir_exchange *);
+
+/* After 101, or after tunnel_open: send the head and move bytes. */
 enum weir_phase tunnel_begin(struct weir_exchange *);
 enum weir_phase tunnel_relay(struct weir_exchange *);
+
+/* It was silent for too long, or is over its time. */
+void tunnel_expire(struct weir_exchange *);
 
 /* --- the response (answer.c) ------------------------------------------------------------------------------------------------- */
 

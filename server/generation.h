@@ -121,6 +121,7 @@ struct generation {
 	size_t listen_count;
 	struct weir_upstream **upstreams;
 	size_t upstream_count;
+	struct weir_upstream *direct;	/* without a server or a section: for peers that no upstream names */
 	struct weir_route **routes;
 	size_t route_count;
 	unsigned hook_count;		/* in all chains together */

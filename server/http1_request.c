@@ -157,6 +157,7 @@ read_absolute(struct http1_cursor *c, struct request *r, struct asked *asked, st
 	if (!tls && !(asked->target_length >= 7 && text_same_lower(target, "http://", 7)))
 		return http1_refuse(c, 400, "malformed target");
 	r->form = TARGET_ABSOLUTE;
+	r->scheme = tls ? "https" : "http";
 	target += tls ? 8 : 7;
 	for (at = target; at < end && *at != '/' && *at != '?'; at++)
 		;

@@ -67,6 +67,7 @@ struct request {
 	enum method method;
 	uint8_t minor;			/* of HTTP/1: 0 or 1; later ones count as 1 */
 	enum target_form form;
+	const char *scheme;		/* of a target in absolute-form: "http" or "https"; else NULL */
 	const char *path;		/* normalised (RFC 3986, 6.2.2), without query; "*"; CONNECT: "" */
 	const char *query;		/* as received, without '?'; NULL when there is no '?' */
 	const char *authority;		/* host[:port], lower case; "" when a 1.0 request has none */

@@ -104,7 +104,7 @@ origin_connect(struct weir_exchange *x)
 	else if (x->peer.address.length == 0 && x->peer.address.host == NULL)
 		choose_server(x);
 	x->attempts++;
-	return obtain(x, true);
+	return obtain(x, !x->tunnels);
 }
 
 void

@@ -24,6 +24,12 @@ weir_upstream_settings(struct weir_exchange *x)
 	return x->upstream_section->module_settings[x->hook->slot];
 }
 
+const struct weir_upstream *
+weir_direct_upstream(struct weir_exchange *x)
+{
+	return x->generation->direct;
+}
+
 void
 weir_choose_upstream(struct weir_exchange *x, const struct weir_upstream *upstream)
 {

@@ -74,7 +74,11 @@ exchange_client_deadline(struct weir_exchange *x)
 		exchange_abort(x, "it took too long");
 		return;
 	}
-	if (x->stage == STAGE_TUNNEL || x->stage == STAGE_DRAIN) {
+	if (x->stage == STAGE_TUNNEL) {
+		tunnel_expire(x);
+		return;
+	}
+	if (x->stage == STAGE_DRAIN) {
 		exchange_close(x, CLIENT_CLOSE);
 		return;
 	}

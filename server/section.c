@@ -218,13 +218,29 @@ fill_servers(struct sections *sections, struct weir_upstream *upstream)
 	return true;
 }
 
+/* The upstream of peers that a module names by itself: every setting at its default. */
+static bool
+fill_direct(struct sections *sections)
+{
+	struct generation *generation = sections->build->generation;
+	struct weir_upstream *direct = take(sections, 1, sizeof(*direct));
+
+	if (direct == NULL)
+		return false;
+	*direct = (struct weir_upstream){ .name = "direct", .index = (unsigned)generation->upstream_count };
+	option_fill(sections->build, &sections->owners[0], NULL, &direct->settings);
+	direct->module_settings = generation->module_settings;
+	generation->direct = direct;
+	return true;
+}
+
 bool
 section_fill_upstreams(struct sections *sections)
 {
 	struct walk walk = { .sections = sections, .kind = "upstream" };
 	struct weir_upstream *upstream;
 
-	if (!own_core(sections, upstream_options, sizeof(struct upstream_settings)))
+	if (!own_core(sections, upstream_options, sizeof(struct upstream_settings)) || !fill_direct(sections))
 		return false;
 	option_check_owners(
 		sections->build, sections->owners, sections->build->generation->module_count + 1, walk.kind);

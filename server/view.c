@@ -96,6 +96,12 @@ weir_scheme(struct weir_exchange *x)
 }
 
 const char *
+weir_target_scheme(struct weir_exchange *x)
+{
+	return x->request.scheme;
+}
+
+const char *
 weir_host(struct weir_exchange *x)
 {
 	return x->request.host;
@@ -425,7 +431,7 @@ weir_set_status(struct weir_exchange *x, int status)
 		refuse(x, "status", "it must be from 200 to 599");
 		return;
 	}
-	if (x->response.status == 101)	/* the origin has switched already */
+	if (x->response.status == 101 || x->opened)	/* what follows is no HTTP any more */
 		return;
 	x->response.status = status;
 	x->response.reason = NULL;

@@ -48,6 +48,8 @@ WEIR_API const char *weir_authority(struct weir_exchange *);
 WEIR_API const char *weir_path(struct weir_exchange *);
 WEIR_API const char *weir_query(struct weir_exchange *);
 WEIR_API const char *weir_target(struct weir_exchange *);
+/* The scheme of a target in absolute-form, "http" or "https", as clients send it to a proxy (RFC 9112, 3.2.2); else NULL. */
+WEIR_API const char *weir_target_scheme(struct weir_exchange *);
 /* The target as the client asked for it, normalised, before any rewrite; "" when the request could not be parsed. For logs. */
 WEIR_API const char *weir_original_target(struct weir_exchange *);
 /* Major and minor as 10 * major + minor: 10, 11, 20. */
@@ -126,6 +128,22 @@ WEIR_API const char *weir_failure(struct weir_exchange *);
 /* A body hook of this module will change the length of that message's body: it is sent without Content-Length.
  * Call it in upstream_request or in a response phase. */
 WEIR_API void weir_body_will_change(struct weir_exchange *, enum weir_message);
+
+/* --- tunnels ------------------------------------------------------------------------------------------------- */
+
+/* What holds for a tunnel. */
+struct weir_tunnel {
+	int64_t idle;		/* milliseconds without a byte either way; 0: the route's tunnel_timeout */
+	int64_t total;		/* milliseconds from its beginning on; 0: no bound */
+	uint64_t bytes;		/* both ways together, beyond which it is cut; 0: no bound */
+	const char *sni;	/* the client must begin with a ClientHello of TLS that asks for this name (in lower case; "": for none),
+				 * else it is cut; NULL: it may say what it likes. Lives as long as the exchange */
+};
+
+/* Answer this CONNECT by a tunnel to its peer (RFC 9110, 9.3.6), once a new connection to the peer is there: the client gets 200, and
+ * bytes go both ways until both sides have ended. The route or weir_choose_upstream must give an upstream. The struct is copied. Up to
+ * the phase peer; for other requests it does nothing and is counted. */
+WEIR_API void weir_tunnel(struct weir_exchange *, const struct weir_tunnel *);
 
 /* --- around it ----------------------------------------------------------------------------------------------- */
 

@@ -72,6 +72,10 @@ WEIR_API const struct weir_upstream *weir_upstream(struct weir_exchange *);
 WEIR_API const void *weir_upstream_settings(struct weir_exchange *);
 WEIR_API void weir_choose_upstream(struct weir_exchange *, const struct weir_upstream *);
 
+/* An upstream without servers whose settings are the defaults: for a module that names the peer by itself in the phase peer (choose it
+ * in an earlier one). Its index is behind those of all others, so that who keeps a table of upstreams looks for servers first. */
+WEIR_API const struct weir_upstream *weir_direct_upstream(struct weir_exchange *);
+
 /* Choose a server: its address goes into the peer. The server chosen last; NULL at the beginning of each phase peer. */
 WEIR_API void weir_choose_server(struct weir_exchange *, const struct weir_server *);
 WEIR_API const struct weir_server *weir_server(struct weir_exchange *);

@@ -142,7 +142,7 @@ choose(struct weir_exchange *x, const void *settings, void *s)
 
 	(void)settings;
 	release(x, state);
-	if (upstream == NULL)
+	if (upstream == NULL || weir_upstream_servers(upstream) == 0)	/* another module names the peer */
 		return WEIR_NEXT;
 	state->group = &table->groups[weir_upstream_index(upstream)];
 	member = find_member(x, state);

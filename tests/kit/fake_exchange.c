@@ -377,6 +377,40 @@ weir_fail(struct weir_exchange *x, int status, const char *format, ...)
 	PRINT(x, format, x->failure);
 }
 
+/* --- peers and tunnels --------------------------------------------------------------------------------- */
+
+const char *
+weir_target_scheme(struct weir_exchange *x)
+{
+	return x->target_scheme;
+}
+
+struct weir_peer *
+weir_peer(struct weir_exchange *x)
+{
+	return &x->peer_asked;
+}
+
+/* There is one upstream here, the direct one; nobody looks into it. */
+const struct weir_upstream *
+weir_direct_upstream(struct weir_exchange *x)
+{
+	return (const struct weir_upstream *)&x->direct;
+}
+
+void
+weir_choose_upstream(struct weir_exchange *x, const struct weir_upstream *upstream)
+{
+	x->direct = upstream == weir_direct_upstream(x);
+}
+
+void
+weir_tunnel(struct weir_exchange *x, const struct weir_tunnel *tunnel)
+{
+	x->tunnels = true;
+	x->tunnel = *tunnel;
+}
+
 /* --- around it ----------------------------------------------------------------------------------------- */
 
 struct weir_connection *
@@ -596,6 +630,23 @@ read_choice(const struct weir_option *option, const char *text, void *value)
 	return "not one of the choices";
 }
 
+static const int64_t scales_of_size[] = { 1, 1 << 10, 1 << 20, 1 << 30 };
+static const int64_t scales_of_time[] = { 1, 1000, 60000, 3600000, 86400000 };
+
+/* A number with one letter behind it, or none; milliseconds are "ms" or nothing. */
+static const char *
+read_scaled(const char *text, const char *letters, const int64_t *scales, void *value)
+{
+	char *end;
+	int64_t number = strtoll(text, &end, 10);
+	const char *letter = *end == '\0' || strcmp(end, "ms") == 0 ? NULL : strchr(letters, *end);
+
+	if (end == text || number < 0 || (letter == NULL && *end != '\0' && strcmp(end, "ms") != 0) || (letter != NULL && end[1] != '\0'))
+		return "not a number with its unit";
+	*(int64_t *)value = number * scales[letter == NULL ? 0 : letter - letters + 1];
+	return NULL;
+}
+
 static const char *
 read_value(struct weir_exchange *x, const struct weir_option *option, const char *text, void *value)
 {
@@ -606,6 +657,10 @@ read_value(struct weir_exchange *x, const struct weir_option *option, const char
 		return read_bool(text, value);
 	case WEIR_INTEGER:
 		return read_integer(option, text, value);
+	case WEIR_SIZE:
+		return read_scaled(text, "KMG", scales_of_size, value);
+	case WEIR_DURATION:
+		return read_scaled(text, "smhd", scales_of_time, value);
 	case WEIR_CHOICE:
 		return read_choice(option, text, value);
 	case WEIR_NETWORK:
@@ -636,7 +691,7 @@ size_of(const struct weir_option *option)
 		[WEIR_TEXT] = sizeof(char *), [WEIR_BOOL] = sizeof(bool), [WEIR_INTEGER] = sizeof(int64_t),
 		[WEIR_CHOICE] = sizeof(int), [WEIR_FIELD_NAME] = sizeof(char *), [WEIR_PATH] = sizeof(char *),
 		[WEIR_TEMPLATE] = sizeof(void *), [WEIR_NETWORK] = sizeof(struct weir_network),
-		[WEIR_CUSTOM] = 0
+		[WEIR_SIZE] = sizeof(uint64_t), [WEIR_DURATION] = sizeof(int64_t), [WEIR_CUSTOM] = 0
 	};
 
 	return option->type == WEIR_CUSTOM ? option->size : sizes[option->type];

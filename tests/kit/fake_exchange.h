@@ -33,6 +33,7 @@ struct weir_exchange {
 	void *settings, *state, *connection_state;	/* of the sizes that the module declares */
 
 	const char *method, *scheme, *authority, *host, *path, *query;
+	const char *target_scheme;	/* of a target in absolute-form; NULL: it is none */
 	int version, response_version;
 	struct fake_field fields[4][FAKE_FIELDS];	/* by enum weir_message */
 	unsigned count[4];
@@ -40,6 +41,11 @@ struct weir_exchange {
 	const char *received;	/* the connection's first bytes, as a hook of accept sees them */
 	size_t received_length, skipped;
 	bool crowded;		/* the client that a hook tells of has as many connections as it may */
+
+	struct weir_peer peer_asked;	/* weir_peer */
+	bool direct;			/* weir_direct_upstream was chosen */
+	bool tunnels;			/* weir_tunnel was called */
+	struct weir_tunnel tunnel;
 
 	int status, failure_status;
 	const char *type, *body, *failure;
