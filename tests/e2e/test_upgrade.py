@@ -315,7 +315,8 @@ def test_descriptors_do_not_add_up():
             weir.until_ended(before)
             scene.until(lambda: "predecessor" not in weir.status(), "the former one is forgotten")
             first = first or descriptors(weir.pid)
-        scene.until(lambda: descriptors(weir.pid) == first, "as many as after the first")
+        # The first look may have met an admin connection that was about to close.
+        scene.until(lambda: len(descriptors(weir.pid)) <= len(first), "no more than after the first")
 
 
 def test_the_manager_follows():

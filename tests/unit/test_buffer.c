@@ -127,7 +127,7 @@ what_comes_is_put_behind_what_is_there(void **state)
 {
 	struct buffer *b = NULL;
 	int fds[2];
-	struct wire wire;
+	struct wire wire = { .fd = -1 };
 
 	(void)state;
 	open_pair(fds);
@@ -155,7 +155,7 @@ nothing_received_changes_nothing(void **state)
 	};
 	struct buffer *none = NULL, *some = buffer_with("some", 4), *before = some;
 	int fds[2];
-	struct wire wire;
+	struct wire wire = { .fd = -1 };
 
 	(void)state;
 	open_pair(fds);
@@ -182,7 +182,7 @@ without_memory_nothing_is_read(void **state)
 {
 	struct buffer *none = NULL, *some = buffer_with("some", 4);
 	int fds[2];
-	struct wire wire;
+	struct wire wire = { .fd = -1 };
 	char byte;
 
 	(void)state;
@@ -205,7 +205,7 @@ under_pressure_less_is_read_at_once(void **state)
 {
 	struct buffer *b = NULL;
 	int fds[2];
-	struct wire wire;
+	struct wire wire = { .fd = -1 };
 
 	(void)state;
 	open_pair(fds);
@@ -226,7 +226,7 @@ a_full_buffer_is_moved_to_the_front_once(void **state)
 {
 	struct buffer *b = buffer_take(&bare, BUFFER_READ);
 	int fds[2];
-	struct wire wire;
+	struct wire wire = { .fd = -1 };
 
 	(void)state;
 	open_pair(fds);
