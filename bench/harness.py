@@ -19,11 +19,13 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = ("origin", "load", "relay")
+LIBRARIES = {"load": ("-lgnutls",)}
 FILES = 65536
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
@@ -55,7 +57,20 @@ def build_programs(build):
         if os.path.exists(program) and os.path.getmtime(program) >= os.path.getmtime(source):
             continue
         subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
-                        "-o", program, source], check=True, timeout=120)
+                        "-o", program, source, *LIBRARIES.get(name, ())], check=True, timeout=120)
+
+
+def make_certificate(directory):
+    """One ECDSA certificate for all servers: certificate, key, and both in one file, as each wants it."""
+    files = [os.path.join(directory, name) for name in ("certificate.pem", "key.pem", "both.pem")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", "/CN=www.example.com", "-addext", "subjectAltName=DNS:www.example.com",
+                    "-out", files[0], "-keyout", files[1]], check=True, timeout=20, stderr=subprocess.DEVNULL)
+    with open(files[2], "w") as both:
+        for name in files[:2]:
+            with open(name) as f:
+                both.write(f.read())
+    return dict(zip(("certificate", "key", "both"), files))
 
 
 def free_port():
@@ -138,6 +153,7 @@ class Origin:
 class Peer:
     """One proxy: start(), sample(), memory(), stop()."""
     pools = True                            # keeps upstream connections of its own
+    TLS = None                              # what its configuration says for TLS; None: it has none
 
     def __init__(self, name, settings, logs=False):
         self.name, self.settings, self.logs = name, settings, logs
@@ -156,6 +172,8 @@ class Peer:
             self.port = free_port()
             values = {"dir": directory, "port": self.port, "origin": origin_port, "threads": threads,
                       "files": self.settings.files, "connections": self.settings.client_limit}
+            values["tls"] = self.TLS.format(**self.settings.certificate) if row.tls else ""
+            self.tls = row.tls
             self.errors = os.path.join(directory, "stderr")
             environment = {**os.environ, **(MALLOC if self.settings.tune_malloc else {})}
             with open(self.errors, "w") as errors:
@@ -175,7 +193,7 @@ class Peer:
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 break
-            client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            client = self.client()
             try:
                 client.request("GET", "/bytes/1", headers={"Connection": "close"})
                 if client.getresponse().status == 200:
@@ -190,6 +208,13 @@ class Peer:
         with open(self.errors) as f:
             said = " / ".join(f.read().split("\n"))[:400].strip(" /")
         raise Failed(f"{self.name} does not answer: {said or 'no message'}")
+
+    def client(self):
+        if not self.tls:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        any_server = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        any_server.check_hostname, any_server.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=2, context=any_server)
 
     def pids(self):
         return process_tree(self.process.pid)
@@ -228,12 +253,15 @@ class Peer:
 class Nginx(Peer):
     # 120k: 128k would be over malloc's threshold for a mapping of its own, a map and an unmap a request.
     SMALL = "proxy_buffering on;"
+    TLS = ("ssl_certificate {certificate};\nssl_certificate_key {key};\nssl_protocols TLSv1.3;\n"
+           "ssl_ecdh_curve X25519;\nssl_session_tickets on;")
     LARGE = "proxy_buffering off; proxy_buffer_size 120k; proxy_buffers 8 120k;"
 
     def command(self, row, values):
         values["buffers"] = self.LARGE if row.large else self.SMALL
         log = f"{values['dir']}/access.log combined buffer=64k flush=1s"
         values["access_log"] = log if self.logs else "off"
+        values["ssl"] = " ssl" if row.tls else ""
         values["reuseport"] = " reuseport" if values["threads"] > 1 else ""
         conf = os.path.join(values["dir"], "nginx.conf")
         with open(conf, "w") as f:
@@ -242,6 +270,8 @@ class Nginx(Peer):
 
 
 class Haproxy(Peer):
+    TLS = " ssl crt {both} ssl-min-ver TLSv1.3 curves X25519"
+
     def command(self, row, values):
         upload = 131072 if self.settings.tune_malloc else 32768
         values["bufsize"] = 65536 if row.large else upload if row.body else 16384
@@ -268,6 +298,8 @@ class Relay(Peer):
 
 
 class Weir(Peer):
+    TLS = "[certificate bench]\ndefault = yes\ncertificate = {certificate}\nkey = {key}"
+
     def program(self):
         return self.settings.weir
 
@@ -278,6 +310,7 @@ class Weir(Peer):
 
     def command(self, row, values):
         values["modules"] = self.modules()
+        values["listen_tls"] = "yes" if row.tls else "no"
         values["pin"] = "yes" if values["threads"] == 1 else "no"
         values["access_log"] = f"[module accesslog]\nfile = {values['dir']}/access.log" if self.logs else ""
         conf = os.path.join(values["dir"], "weir.ini")

@@ -10,6 +10,9 @@
  *                 so in Connection, as a proxy that passes that on would end its upstream connection too
  *     --idle      one request on each connection, one after the other; after the line on stdin it says how
  *                 many of the connections are still open
+ *     --tls       TLS 1.3 (AES-128-GCM, X25519), whatever the certificate; its handshakes count to the latency
+ *     --resume    with --tls and --close: take the session up again by the last ticket that came; "resumed" in
+ *                 the line of JSON says how often the server agreed
  *
  * Every response is checked for its status, and its body is counted to the end by Content-Length; it is
  * dropped in the kernel (MSG_TRUNC), so that the client costs little beside the proxy under test. A
@@ -20,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -48,6 +52,9 @@ struct conn {
 	uint64_t begun;
 	size_t sent, used;
 	uint64_t body_left;
+	gnutls_session_t tls;           /* NULL: plain */
+	gnutls_datum_t ticket;          /* what the last connection was given; no data: nothing */
+	bool shaken, dry;               /* the handshake is done; the socket had no more */
 	char in[HEAD_SIZE + 1];
 };
 
@@ -55,14 +62,16 @@ static struct options {
 	int port, connections, timeout, warmup;
 	uint64_t requests, body;
 	const char *path;
-	bool close, idle;
+	bool close, idle, tls, resume;
 } opt = { .connections = 64, .requests = 10000, .timeout = 60, .warmup = 20, .path = "/" };
 
 static struct conn *conns;
 static int epoll;
 static char request[2048], *body, sink[SINK_SIZE];
 static size_t request_len;
-static uint64_t started, answered, goal, errors, reconnects, bytes, deadline;
+static uint64_t started, answered, goal, errors, reconnects, bytes, resumed, deadline;
+static gnutls_certificate_credentials_t credentials;
+static gnutls_priority_t priorities;
 static uint64_t histogram[BUCKETS];
 
 static void
@@ -138,6 +147,124 @@ build_request(void)
 		die("calloc");
 }
 
+/* --- TLS, as thin as it can be ------------------------------------------------------------------ */
+
+static void
+tls_prepare(void)
+{
+	if (gnutls_certificate_allocate_credentials(&credentials) < 0
+	    || gnutls_priority_init(&priorities, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:"
+	        "-CIPHER-ALL:+AES-128-GCM", NULL) < 0)
+		die("GnuTLS");
+}
+
+static ssize_t
+pull(gnutls_transport_ptr_t pointer, void *to, size_t room)
+{
+	struct conn *c = pointer;
+	ssize_t n = recv(c->fd, to, room, 0);
+
+	c->dry = n < 0;
+	if (n < 0)
+		gnutls_transport_set_errno(c->tls, errno);
+	return n;
+}
+
+static ssize_t
+push(gnutls_transport_ptr_t pointer, const void *from, size_t length)
+{
+	struct conn *c = pointer;
+	ssize_t n = send(c->fd, from, length, MSG_NOSIGNAL);
+
+	if (n < 0)
+		gnutls_transport_set_errno(c->tls, errno);
+	return n;
+}
+
+static void
+tls_begin(struct conn *c)
+{
+	if (gnutls_init(&c->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
+		die("GnuTLS");
+	gnutls_priority_set(c->tls, priorities);
+	gnutls_credentials_set(c->tls, GNUTLS_CRD_CERTIFICATE, credentials);
+	gnutls_server_name_set(c->tls, GNUTLS_NAME_DNS, "www.example.com", 15);
+	gnutls_transport_set_ptr(c->tls, c);
+	gnutls_transport_set_pull_function(c->tls, pull);
+	gnutls_transport_set_push_function(c->tls, push);
+	if (c->ticket.data != NULL)
+		gnutls_session_set_data(c->tls, c->ticket.data, c->ticket.size);
+	c->shaken = false;
+}
+
+static void
+hang_up(struct conn *c)
+{
+	if (c->tls != NULL) {
+		if (opt.resume && c->shaken && (gnutls_session_get_flags(c->tls) & GNUTLS_SFLAGS_SESSION_TICKET)) {
+			gnutls_free(c->ticket.data);
+			c->ticket = (gnutls_datum_t){ NULL, 0 };
+			gnutls_session_get_data2(c->tls, &c->ticket);
+		}
+		if (c->shaken)
+			gnutls_bye(c->tls, GNUTLS_SHUT_WR);
+		gnutls_deinit(c->tls);
+		c->tls = NULL;
+	}
+	close(c->fd);
+	c->fd = -1;
+}
+
+/* Go on with the handshake; true when it is done. One that fails shows as an end of the connection, which is read next. */
+static bool
+shake(struct conn *c)
+{
+	int result;
+
+	do
+		result = gnutls_handshake(c->tls);
+	while (result == GNUTLS_E_INTERRUPTED);
+	if (result < 0)
+		return false;
+	c->shaken = true;
+	resumed += gnutls_session_is_resumed(c->tls) != 0;
+	return true;
+}
+
+/* GnuTLS' result as recv and send have it. */
+static ssize_t
+as_errno(ssize_t n)
+{
+	if (n >= 0)
+		return n;
+	errno = n == GNUTLS_E_AGAIN ? EAGAIN : n == GNUTLS_E_INTERRUPTED ? EINTR : ECONNRESET;
+	return -1;
+}
+
+static ssize_t
+take(struct conn *c, void *to, size_t room, int flags)
+{
+	ssize_t n;
+
+	if (c->tls == NULL)
+		return recv(c->fd, to, room, flags);
+	do {                            /* after a ticket it says "again", though more may be there */
+		c->dry = false;
+		n = gnutls_record_recv(c->tls, to, room);
+	} while (n == GNUTLS_E_AGAIN && !c->dry);
+	return as_errno(n);
+}
+
+static ssize_t
+give(struct conn *c, const struct iovec iov[2])
+{
+	if (c->tls == NULL)
+		return writev(c->fd, iov, 2);
+	return as_errno(gnutls_record_send(c->tls, iov[iov[0].iov_len == 0].iov_base, iov[iov[0].iov_len == 0].iov_len));
+}
+
+/* --- connections and requests -------------------------------------------------------------------- */
+
 static void
 dial(struct conn *c)
 {
@@ -152,16 +279,20 @@ dial(struct conn *c)
 	    || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
 		die("socket options");
 	c->fd = fd;
+	if (opt.tls)
+		tls_begin(c);
 }
 
 static void
 send_request(struct conn *c)
 {
+	if (c->tls != NULL && !c->shaken && !shake(c))
+		return;
 	while (c->sent < request_len + opt.body) {
 		size_t head = c->sent < request_len ? request_len - c->sent : 0;
 		size_t skip = c->sent > request_len ? c->sent - request_len : 0;
 		struct iovec iov[2] = { { request + request_len - head, head }, { body, opt.body - skip } };
-		ssize_t n = writev(c->fd, iov, 2);
+		ssize_t n = give(c, iov);
 
 		if (n >= 0)
 			c->sent += (size_t)n;
@@ -195,8 +326,7 @@ start(struct conn *c)
 static void
 redo(struct conn *c, bool failed)
 {
-	close(c->fd);
-	c->fd = -1;
+	hang_up(c);
 	if (!c->busy)
 		return;
 	if (failed) {
@@ -218,10 +348,8 @@ finish(struct conn *c)
 {
 	record(now() - c->begun);
 	answered++;
-	if (opt.close) {
-		close(c->fd);
-		c->fd = -1;
-	}
+	if (opt.close)
+		hang_up(c);
 	c->busy = false;
 	if (!opt.idle)
 		start(c);
@@ -256,7 +384,7 @@ static bool
 receive(struct conn *c)
 {
 	size_t room = !c->head_done ? HEAD_SIZE - c->used : c->body_left < SINK_SIZE ? c->body_left : SINK_SIZE;
-	ssize_t n = recv(c->fd, c->head_done ? sink : c->in + c->used, room, c->head_done ? MSG_TRUNC : 0);
+	ssize_t n = take(c, c->head_done ? sink : c->in + c->used, room, c->head_done ? MSG_TRUNC : 0);
 	char *end;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -288,8 +416,10 @@ handle(struct conn *c, unsigned events)
 			redo(c, false);
 		return;
 	}
-	if (c->sent < request_len + opt.body && (events & EPOLLOUT))
+	if (c->sent < request_len + opt.body && ((events & EPOLLOUT) || (c->tls != NULL && !c->shaken)))
 		send_request(c);
+	if (c->tls != NULL && !c->shaken && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+		return;
 	while (c->busy && c->fd >= 0 && (events & ~(unsigned)EPOLLOUT)) {
 		if (!receive(c))
 			return;
@@ -359,9 +489,12 @@ hold_idle(void)
 		goal = UINT64_MAX;
 	}
 	wait_for_go();
-	for (int i = 0; i < opt.connections; i++)
+	for (int i = 0; i < opt.connections; i++) {
+		if (conns[i].fd >= 0 && conns[i].tls != NULL)
+			take(&conns[i], &byte, 1, 0);   /* tickets */
 		held += conns[i].fd >= 0 && recv(conns[i].fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0
 		    && errno == EAGAIN;
+	}
 	printf("{\"held\": %d, \"errors\": %llu}\n", held, (unsigned long long)errors);
 }
 
@@ -371,18 +504,18 @@ run_load(void)
 	double seconds;
 	uint64_t begun;
 
-	if (!opt.close && opt.warmup > 0)
+	if ((!opt.close || opt.resume) && opt.warmup > 0)
 		run_batch((uint64_t)opt.connections * (uint64_t)opt.warmup);
 	memset(histogram, 0, sizeof(histogram));
-	errors = reconnects = bytes = 0;
+	errors = reconnects = bytes = resumed = 0;
 	wait_for_go();
 	begun = now();
 	run_batch(opt.requests);
 	seconds = (double)(now() - begun) / 1e9;
 	printf("{\"requests\": %llu, \"errors\": %llu, \"reconnects\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
-	    "\"rps\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f}\n",
+	    "\"resumed\": %llu, \"rps\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f}\n",
 	    (unsigned long long)answered, (unsigned long long)errors, (unsigned long long)reconnects,
-	    (unsigned long long)bytes, seconds, (double)answered / seconds, quantile(0.5), quantile(0.9),
+	    (unsigned long long)bytes, seconds, (unsigned long long)resumed, (double)answered / seconds, quantile(0.5), quantile(0.9),
 	    quantile(0.99));
 }
 
@@ -390,7 +523,7 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: load --port N [--connections N] [--requests N] [--path P] [--body BYTES]\n"
-	    "            [--close] [--idle] [--warmup N] [--timeout S]\n");
+	    "            [--close] [--idle] [--tls] [--resume] [--warmup N] [--timeout S]\n");
 	exit(2);
 }
 
@@ -402,7 +535,8 @@ parse_options(int argc, char **argv)
 		{ "requests", required_argument, NULL, 'n' }, { "path", required_argument, NULL, 'u' },
 		{ "body", required_argument, NULL, 'b' }, { "close", no_argument, NULL, 'x' },
 		{ "idle", no_argument, NULL, 'i' }, { "warmup", required_argument, NULL, 'w' },
-		{ "timeout", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 },
+		{ "timeout", required_argument, NULL, 't' }, { "tls", no_argument, NULL, 's' },
+		{ "resume", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
 	};
 
 	for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;)
@@ -416,6 +550,8 @@ parse_options(int argc, char **argv)
 		case 'i': opt.idle = true; break;
 		case 'w': opt.warmup = atoi(optarg); break;
 		case 't': opt.timeout = atoi(optarg); break;
+		case 's': opt.tls = true; break;
+		case 'r': opt.resume = true; break;
 		default: usage();
 		}
 	if (opt.port < 1 || opt.port > 65535 || opt.connections < 1 || opt.connections > 100000
@@ -429,6 +565,8 @@ main(int argc, char **argv)
 	parse_options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	build_request();
+	if (opt.tls)
+		tls_prepare();
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	conns = calloc((size_t)opt.connections, sizeof(*conns));
 	if (epoll < 0 || conns == NULL)

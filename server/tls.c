@@ -37,6 +37,7 @@ struct tls {
 	const char *from, *to;		/* during a read: received, and not pulled yet */
 	struct buffer *early;		/* received before the session began */
 	size_t room;			/* during a read: how much may be received */
+	bool dry;			/* during a read: nothing more can be pulled now */
 	bool shaken;			/* the handshake is done */
 	bool gather;			/* during a write: several records follow each other */
 	bool broken;			/* nothing may be written any more */
@@ -83,6 +84,7 @@ receive(struct tls *tls, char *to, size_t size)
 	do
 		got = recv(tls->fd, to, size, 0);
 	while (got < 0 && errno == EINTR);
+	tls->dry = got <= 0;
 	return got < 0 ? nothing(tls, errno) : got;
 }
 
@@ -92,9 +94,11 @@ pull_inside(struct tls *tls, char *to, size_t size)
 {
 	ssize_t got;
 
+	tls->under->dry = false;
 	do
 		got = gnutls_record_recv(tls->under->session, to, size);
-	while (got == GNUTLS_E_INTERRUPTED);
+	while (got == GNUTLS_E_INTERRUPTED || (got == GNUTLS_E_AGAIN && !tls->under->dry));
+	tls->dry = got <= 0;
 	if (got >= 0)
 		return got;
 	return got == GNUTLS_E_PREMATURE_TERMINATION ? 0 : nothing(tls, got == GNUTLS_E_AGAIN ? EAGAIN : ECONNRESET);
@@ -114,8 +118,10 @@ pull(gnutls_transport_ptr_t pointer, void *to, size_t size)
 	if (tls->from == tls->to) {
 		ssize_t got;
 
-		if (tls->room == 0)
+		if (tls->room == 0) {
+			tls->dry = true;
 			return nothing(tls, EAGAIN);
+		}
 		got = receive(tls, tls->thread->scratch, tls->room);
 		tls->room = 0;
 		if (got <= 0)
@@ -347,6 +353,15 @@ why_nothing(struct tls *tls, ssize_t error)
 	return BUFFER_RESET;
 }
 
+/* After a message of its own (a ticket, say) GnuTLS says "again" though more is there. Nobody may begin a handshake anew. */
+static bool
+is_over(const struct tls *tls, ssize_t result)
+{
+	if (result == GNUTLS_E_AGAIN)
+		return tls->dry;
+	return result == 0 || result == GNUTLS_E_REHANDSHAKE || gnutls_error_is_fatal((int)result) != 0;
+}
+
 int
 tls_read(struct tls *tls, struct thread *t, char *to, size_t space)
 {
@@ -357,13 +372,13 @@ tls_read(struct tls *tls, struct thread *t, char *to, size_t space)
 	tls->thread = t;
 	tls->room = space - HELD < SCRATCH_SIZE ? space - HELD : SCRATCH_SIZE;
 	tls->from = tls->to = NULL;
+	tls->dry = false;
 	while (space - got > 0) {
 		last = gnutls_record_recv(tls->session, to + got, space - got);
-		if (last == 0 || last == GNUTLS_E_AGAIN || last == GNUTLS_E_REHANDSHAKE
-				|| (last < 0 && gnutls_error_is_fatal((int)last) != 0))
-			break;	/* nobody may begin anew (RFC 5746 was for that) */
 		if (last > 0)
 			got += (size_t)last;
+		else if (is_over(tls, last))
+			break;
 	}
 	assert(tls->from == tls->to || last <= 0);
 	tls->thread = NULL;

@@ -134,5 +134,5 @@ cache_key_from_url(char *to, size_t room, const char *url)
 		(int)strcspn(path, "#"), path);
 	for (size_t i = 0; i < length && i < room && i < strlen(scheme) + 3 + host; i++)
 		to[i] = (char)tolower((unsigned char)to[i]);
-	return host > 0 ? length : 0;
+	return host > 0 && *authority != ':' ? length : 0;
 }

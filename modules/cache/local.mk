@@ -4,7 +4,6 @@
 cache_store_sources = \
 	modules/cache/body.c \
 	modules/cache/body.h \
-	modules/cache/freshness.h \
 	modules/cache/inside.h \
 	modules/cache/key.c \
 	modules/cache/key.h \
@@ -18,16 +17,52 @@ cache_store_sources = \
 	modules/cache/store.c \
 	modules/cache/store.h
 
+# What HTTP has caches do: texts in, decisions out.
+cache_rule_sources = \
+	modules/cache/admit.c \
+	modules/cache/admit.h \
+	modules/cache/control.c \
+	modules/cache/control.h \
+	modules/cache/date.c \
+	modules/cache/date.h \
+	modules/cache/facts.c \
+	modules/cache/facts.h \
+	modules/cache/freshness.c \
+	modules/cache/freshness.h \
+	modules/cache/range.c \
+	modules/cache/range.h \
+	modules/cache/rules.h \
+	modules/cache/status.c \
+	modules/cache/status.h \
+	modules/cache/structured.c \
+	modules/cache/structured.h \
+	modules/cache/validate.c \
+	modules/cache/validate.h \
+	modules/cache/vary.c \
+	modules/cache/vary.h
+
 pkglib_LTLIBRARIES += modules/cache/cache.la
-modules_cache_cache_la_SOURCES = $(cache_store_sources) modules/cache/cache.c
+modules_cache_cache_la_SOURCES = $(cache_store_sources) $(cache_rule_sources) modules/cache/cache.c
 modules_cache_cache_la_CPPFLAGS = $(MODULE_CPPFLAGS)
 modules_cache_cache_la_LDFLAGS = $(MODULE_LDFLAGS)
 EXTRA_DIST += modules/cache/cache.ini modules/cache/cache.md
 
-cache_tests = modules/cache/test_memory modules/cache/test_store
+cache_tests = \
+	modules/cache/test_answers \
+	modules/cache/test_freshness \
+	modules/cache/test_memory \
+	modules/cache/test_rules \
+	modules/cache/test_store
 check_PROGRAMS += $(cache_tests)
 TESTS += $(cache_tests)
-modules_cache_test_memory_SOURCES = modules/cache/memory.c modules/cache/test_memory.c
+cache_rule_scenes = $(cache_rule_sources) modules/cache/rule_scenes.h
+modules_cache_test_answers_SOURCES = $(cache_rule_scenes) modules/cache/key.c modules/cache/key.h modules/cache/test_answers.c
+modules_cache_test_answers_LDADD = $(CMOCKA_LIBS)
+modules_cache_test_freshness_SOURCES = $(cache_rule_scenes) modules/cache/test_freshness.c
+modules_cache_test_freshness_LDADD = $(CMOCKA_LIBS)
+modules_cache_test_memory_SOURCES = modules/cache/memory.c modules/cache/memory.h modules/cache/test_memory.c
 modules_cache_test_memory_LDADD = $(CMOCKA_LIBS)
+modules_cache_test_rules_SOURCES = $(cache_rule_scenes) modules/cache/test_rules.c
+modules_cache_test_rules_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_store_SOURCES = $(cache_store_sources) modules/cache/store_scenes.h modules/cache/test_store.c
 modules_cache_test_store_LDADD = $(CMOCKA_LIBS)

@@ -12,6 +12,7 @@ UNIT_TESTS = \
 	tests/unit/test_command \
 	tests/unit/test_config \
 	tests/unit/test_dial \
+	tests/unit/test_establish \
 	tests/unit/test_generation \
 	tests/unit/test_hello \
 	tests/unit/test_http1_chunked \
@@ -62,6 +63,7 @@ tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_config_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_dial_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=connect -Wl,--wrap=event_add -Wl,--wrap=exchange_connected \
 	-Wl,--wrap=exchange_unconnected -Wl,--wrap=resolver_cached -Wl,--wrap=resolver_cancel -Wl,--wrap=resolver_lookup
+tests_unit_test_establish_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add -Wl,--wrap=send
 tests_unit_test_generation_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_generation_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_key_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc

@@ -613,6 +613,129 @@ where_nothing_is_permitted_it_says_so(void **state)
 	assert_int_equal(connects, 0);
 }
 
+/* --- the rest of the way ------------------------------------------------------------------------------------ */
+
+/* The dialled hosts are proxies; x->peer is behind them. */
+static void
+go_through_proxies(void)
+{
+	static struct weir_via via;
+
+	via = (struct weir_via){ .address = x->peer.address };
+	x->peer.address = (struct weir_address){ .host = "behind.test", .port = 80 };
+	x->peer.via = &via;
+}
+
+static int
+accept_on(unsigned host)
+{
+	int fd = -1;
+
+	UNTIL((fd = accept(listeners[host], NULL, NULL)) >= 0);
+	return fd;
+}
+
+/* Take the question and give this answer; NULL: close. */
+static void
+answer_as_proxy(unsigned host, const char *says)
+{
+	int fd = accept_on(host);
+	char heard[256];
+
+	UNTIL(recv(fd, heard, sizeof(heard), MSG_DONTWAIT) > 0);
+	assert_memory_equal(heard, "CONNECT behind.test:80 ", 23);
+	if (says != NULL)
+		assert_int_equal(send(fd, says, strlen(says), MSG_NOSIGNAL), (ssize_t)strlen(says));
+	close(fd);
+}
+
+static void
+a_proxy_leads_on(void **state)
+{
+	(void)state;
+	host_listens(0);
+	known = answer_of(1);
+	go_through_proxies();
+	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
+	answer_as_proxy(0, "HTTP/1.1 200 OK\r\n\r\n");
+	assert_won(0);
+	assert_true(x->upstream->reading);
+}
+
+static void
+where_one_proxy_does_not_another_may(void **state)
+{
+	(void)state;
+	host_listens(0);
+	host_listens(1);
+	host_listens(2);
+	known = answer_of(3);
+	go_through_proxies();
+	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
+	answer_as_proxy(0, "HTTP/1.1 503 Busy\r\n\r\n");
+	answer_as_proxy(1, NULL);
+	answer_as_proxy(2, "HTTP/1.1 200 OK\r\n\r\n");
+	assert_won(2);
+	assert_null(x->peer_cause);
+}
+
+static void
+where_none_does_the_last_one_s_words_are_the_cause(void **state)
+{
+	(void)state;
+	host_listens(0);
+	host_listens(1);
+	known = answer_of(2);
+	go_through_proxies();
+	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
+	answer_as_proxy(0, "HTTP/1.1 503 Busy\r\n\r\n");
+	answer_as_proxy(1, "HTTP/1.1 403 No\r\n\r\n");
+	UNTIL(connected + unconnected > 0);
+	assert_int_equal(unconnected, 1);
+	assert_int_equal(x->peer_failure, WEIR_PEER_PROXY);
+	assert_non_null(strstr(x->peer_cause, "answered CONNECT behind.test:80 with 403 No"));
+}
+
+/* The race is over as soon as one has connected: others are not tried beside it, however slow it is. */
+static void
+a_proxy_that_is_silent_ends_in_time(void **state)
+{
+	int fd;
+
+	(void)state;
+	host_listens(0);
+	host_listens(1);
+	known = answer_of(2);
+	go_through_proxies();
+	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
+	fd = accept_on(0);
+	pass(t, 4000);
+	assert_int_equal(connects, 1);
+	pass(t, 1000 + 2 * WHEEL_TICK);
+	assert_lost(WEIR_PEER_TIMEOUT, ETIMEDOUT);
+	assert_non_null(strstr(x->peer_cause, "did not answer CONNECT behind.test:80 in time"));
+	close(fd);
+}
+
+static void
+the_losers_of_the_race_are_closed(void **state)
+{
+	int fd;
+
+	(void)state;
+	host_is_silent(0);
+	host_listens(1);
+	known = answer_of(3);
+	go_through_proxies();
+	assert_int_equal(dial_start(x, pool), UPSTREAM_PENDING);
+	pass(t, STAGGER + 2 * WHEEL_TICK);
+	fd = accept_on(1);
+	assert_int_equal(connects, 2);
+	dial_cancel(&x->dial);			/* given up in the middle of it */
+	assert_int_equal(connected + unconnected, 0);
+	close(fd);
+}
+
 static void
 without_memory_it_fails(void **state)
 {
@@ -686,6 +809,11 @@ main(void)
 		SCENE(an_address_that_is_not_ours_cannot_be_bound),
 		SCENE(only_what_is_permitted_is_dialled),
 		SCENE(where_nothing_is_permitted_it_says_so),
+		SCENE(a_proxy_leads_on),
+		SCENE(where_one_proxy_does_not_another_may),
+		SCENE(where_none_does_the_last_one_s_words_are_the_cause),
+		SCENE(a_proxy_that_is_silent_ends_in_time),
+		SCENE(the_losers_of_the_race_are_closed),
 		SCENE(without_memory_it_fails),
 		SCENE(it_can_be_given_up_at_any_time),
 	};

@@ -202,6 +202,22 @@ an_end_is_told_apart_from_a_cut(void **state)
 	assert_int_equal(buffer_receive(&bare, &got, &server), BUFFER_CUT);
 }
 
+/* A server's tickets and its first answer often come together. */
+static void
+what_comes_behind_tickets_is_read_with_them(void **state)
+{
+	struct buffer *got = NULL;
+
+	(void)state;
+	assert_int_equal(gnutls_session_key_update(tls_session(server.tls), 0), 0);
+	assert_int_equal(outlet_send(&out, &bare, &server, "one", 3, NULL), OUTLET_SENT);
+	assert_int_equal(gnutls_session_key_update(tls_session(server.tls), 0), 0);
+	assert_int_equal(outlet_send(&out, &bare, &server, "two", 3, NULL), OUTLET_SENT);
+	assert_int_equal(buffer_receive(&bare, &got, &client), 6);
+	assert_memory_equal(got->from, "onetwo", 6);
+	buffer_free(&got);
+}
+
 static void
 bytes_and_the_end_behind_them_are_both_seen(void **state)
 {
@@ -336,6 +352,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_the_socket_does_not_take_is_queued_and_comes_in_order, begin, end),
 		cmocka_unit_test_setup_teardown(a_record_that_comes_in_pieces_waits_for_its_end, begin, end),
 		cmocka_unit_test_setup_teardown(an_end_is_told_apart_from_a_cut, begin, end),
+		cmocka_unit_test_setup_teardown(what_comes_behind_tickets_is_read_with_them, begin, end),
 		cmocka_unit_test_setup_teardown(bytes_and_the_end_behind_them_are_both_seen, begin, end),
 		cmocka_unit_test_setup_teardown(garbage_breaks_the_session, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_thrown_away_ends_the_session, begin, end),
