@@ -49,15 +49,19 @@ EXTRA_DIST += modules/cache/cache.ini modules/cache/cache.md
 
 cache_tests = \
 	modules/cache/test_answers \
+	modules/cache/test_body \
 	modules/cache/test_freshness \
 	modules/cache/test_memory \
 	modules/cache/test_rules \
-	modules/cache/test_store
+	modules/cache/test_store \
+	modules/cache/test_threads
 check_PROGRAMS += $(cache_tests)
 TESTS += $(cache_tests)
 cache_rule_scenes = $(cache_rule_sources) modules/cache/rule_scenes.h
 modules_cache_test_answers_SOURCES = $(cache_rule_scenes) modules/cache/key.c modules/cache/key.h modules/cache/test_answers.c
 modules_cache_test_answers_LDADD = $(CMOCKA_LIBS)
+modules_cache_test_body_SOURCES = $(cache_store_sources) modules/cache/store_scenes.h modules/cache/test_body.c
+modules_cache_test_body_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_freshness_SOURCES = $(cache_rule_scenes) modules/cache/test_freshness.c
 modules_cache_test_freshness_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_memory_SOURCES = modules/cache/memory.c modules/cache/memory.h modules/cache/test_memory.c
@@ -66,3 +70,5 @@ modules_cache_test_rules_SOURCES = $(cache_rule_scenes) modules/cache/test_rules
 modules_cache_test_rules_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_store_SOURCES = $(cache_store_sources) modules/cache/store_scenes.h modules/cache/test_store.c
 modules_cache_test_store_LDADD = $(CMOCKA_LIBS)
+modules_cache_test_threads_SOURCES = $(cache_store_sources) modules/cache/store_scenes.h modules/cache/test_threads.c
+modules_cache_test_threads_LDADD = $(CMOCKA_LIBS)

@@ -15,7 +15,7 @@
 
 #define GRAIN_OF_TABLES ((size_t)2048)	/* bytes for which there is a bucket */
 #define GHOSTS_A_SET 4
-#define LOOKS 64			/* at objects, before one is forced out */
+#define LOOKS 256			/* at objects, before one is forced out */
 #define FORCED_LOOKS 32
 #define EVICTIONS 256			/* for one block */
 #define BURIALS 64			/* blocks freed at a time */
@@ -190,13 +190,13 @@ forced_victim(struct cache_queue *queue)
 }
 
 static bool
-evict(struct cache_store *store, unsigned *looks)
+evict(struct cache_store *store, unsigned *looks, bool force)
 {
 	struct cache_object *victim = cache_queues_victim(&store->queues, looks);
 
-	if (victim == NULL)
+	if (victim == NULL && force)
 		victim = forced_victim(&store->queues.small);
-	if (victim == NULL)
+	if (victim == NULL && force)
 		victim = forced_victim(&store->queues.main);
 	if (victim == NULL)
 		return false;
@@ -214,12 +214,12 @@ take(struct cache_store *store, size_t want, size_t least, size_t *got)
 	void *bytes;
 
 	free_buried(store);
-	while (store->memory.free < want + store->memory.limit / RESERVE && looks > 0 && evict(store, &looks))
+	while (store->memory.free < want + store->memory.limit / RESERVE && evict(store, &looks, false))
 		;
 	while ((bytes = cache_memory_take(&store->memory, want, least, got)) == NULL) {
 		if (free_buried(store))
 			continue;
-		if (++evictions > EVICTIONS || !evict(store, &looks)) {
+		if (++evictions > EVICTIONS || !evict(store, &looks, true)) {
 			store->stats.refused++;
 			return NULL;
 		}

@@ -423,6 +423,7 @@ static void
 the_outcome_is_told(void **state)
 {
 	char to[CACHE_STATUS_MOST], key[600];
+	size_t length;
 	struct cache_outcome hit = { .has_ttl = true, .ttl = 30 };
 	struct cache_outcome miss = { .forward = CACHE_FORWARD_URI_MISS, .forward_status = 304, .has_ttl = true, .ttl = -5, .stored = true,
 		.collapsed = true, .detail = "no-store", .key = "http://a/\"\\", .key_length = 11 };
@@ -430,7 +431,8 @@ the_outcome_is_told(void **state)
 	(void)state;
 	cache_status_write(to, sizeof(to), NULL, "weir", &hit);
 	assert_string_equal(to, "weir; hit; ttl=30");
-	assert_int_equal(cache_status_write(to, sizeof(to), "Origin; hit", "weir", &miss), strlen(to));
+	length = cache_status_write(to, sizeof(to), "Origin; hit", "weir", &miss);
+	assert_int_equal(length, strlen(to));
 	assert_string_equal(to, "Origin; hit, weir; fwd=uri-miss; fwd-status=304; ttl=-5; stored; collapsed; detail=no-store; key=\"http://a/\\\"\\\\\"");
 	miss.key = "a\xc3\xa9";
 	miss.key_length = 3;
