@@ -51,22 +51,14 @@ add_tag(struct admin_ask *ask)
 	evhttp_add_header(evhttp_request_get_output_headers(ask->http), "ETag", tag);
 }
 
-static struct config_section *
-next_of(struct config_section *section, const char *kind)
-{
-	while (section != NULL && strcmp(section->kind, kind) != 0)
-		section = section->next;
-	return section;
-}
-
 void
 admin_list_sections(struct admin_ask *ask)
 {
 	const char *kind = kind_of(ask);
-	struct config_section *section = next_of(ask->process->current->config->sections, kind);
+	struct config_section *section = config_find(ask->process->current->config, kind, NULL);
 	json_t *list = json_object();
 
-	for (; section != NULL; section = next_of(section->next, kind))
+	for (; section != NULL; section = section->next_of_kind)
 		json_object_set_new(list, section->name, section_json(section));
 	add_tag(ask);
 	admin_send_json(ask->http, 200, json_pack("{sI, so}",
@@ -195,6 +187,8 @@ struct call {
 static void
 free_call(struct call *call)
 {
+	if (call->edit.document != NULL && call->edit.act <= ROUTING_PATCH_ALL)
+		process_trim(call->process);
 	json_decref(call->edit.document);
 	free(call);
 }

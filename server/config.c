@@ -51,24 +51,6 @@ grow_buckets(struct config *config)
 	return true;
 }
 
-struct config_section *
-config_find(const struct config *config, const char *kind, const char *name)
-{
-	struct config_section *section = config->sections;
-
-	if (name == NULL) {
-		while (section != NULL && strcmp(section->kind, kind) != 0)
-			section = section->next;
-		return section;
-	}
-	if (config->bucket_count == 0)
-		return NULL;
-	section = config->buckets[hash(kind, name) & (config->bucket_count - 1)];
-	while (section != NULL && (strcmp(section->kind, kind) != 0 || strcmp(section->name, name) != 0))
-		section = section->same_hash;
-	return section;
-}
-
 /* The number of a kind, CONFIG_KINDS when there is none such. */
 static size_t
 number_of(const char *kind)
@@ -78,6 +60,21 @@ number_of(const char *kind)
 	while (i < CONFIG_KINDS && strcmp(config_kinds[i], kind) != 0)
 		i++;
 	return i;
+}
+
+struct config_section *
+config_find(const struct config *config, const char *kind, const char *name)
+{
+	struct config_section *section;
+
+	if (name == NULL)
+		return number_of(kind) < CONFIG_KINDS ? config->first_of_kind[number_of(kind)] : NULL;
+	if (config->bucket_count == 0)
+		return NULL;
+	section = config->buckets[hash(kind, name) & (config->bucket_count - 1)];
+	while (section != NULL && (strcmp(section->kind, kind) != 0 || strcmp(section->name, name) != 0))
+		section = section->same_hash;
+	return section;
 }
 
 static struct config_section *
@@ -91,6 +88,9 @@ append(struct config *config, struct config_section *section, size_t kind)
 	config->section_count++;
 	*config->last_section = section;
 	config->last_section = &section->next;
+	*(config->last_of_kind[kind] != NULL ? &config->last_of_kind[kind]->next_of_kind :
+		&config->first_of_kind[kind]) = section;
+	config->last_of_kind[kind] = section;
 	return section;
 }
 
@@ -118,7 +118,7 @@ config_share_section(struct config *config, const struct config_section *other)
 	    (section = arena_alloc(&config->arena, sizeof(*section))) == NULL)
 		return NULL;
 	*section = *other;
-	section->next = NULL;
+	section->next = section->next_of_kind = NULL;
 	return append(config, section, number_of(other->kind));
 }
 

@@ -28,6 +28,7 @@ struct config_entry {
 
 struct config_section {
 	struct config_section *next;	/* in the order of the files */
+	struct config_section *next_of_kind;
 	const char *kind, *name;	/* "[route admin]": "route", "admin"; name is "" for [weir] */
 	const char *file;
 	unsigned line;
@@ -48,6 +49,7 @@ struct config {
 	struct config *files;			/* whose entries this one shares and which it holds; NULL: none */
 
 	/* config.c's */
+	struct config_section *first_of_kind[CONFIG_KINDS], *last_of_kind[CONFIG_KINDS];
 	struct config_section **last_section;
 	struct config_section **buckets;	/* the sections by kind and name */
 	size_t bucket_count, section_count, entry_count;
@@ -83,7 +85,8 @@ bool config_is_full(const struct config *, struct report *);
 /* Nobody has used any entry: before another build from sections that were built from already. */
 void config_reset(struct config *);
 
-/* The first section of this kind and name; name NULL: the first of the kind. NULL when there is none. */
+/* The first section of this kind and name; name NULL: the first of the kind, and next_of_kind has the others. NULL when
+ * there is none. */
 struct config_section *config_find(const struct config *, const char *kind, const char *name);
 
 #endif

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@
 #include "upgrade.h"
 
 /* Two refreshes (refresh.c) may hang on files that nobody lets go; what else is handed in has the others. */
-enum { LIVING_MOST = 1024, OFFLOAD_THREADS = 4 };
+enum { LIVING_MOST = 1024, OFFLOAD_THREADS = 4, TRIM_SECTIONS = 1000 };
 
 /* --- generations ---------------------------------------------------------------------------------------- */
 
@@ -52,6 +53,27 @@ process_add_generation(struct process *p, struct generation *g)
 	return true;
 }
 
+/* malloc keeps what lies between pieces that are in use, and many generations would make that much. */
+static void
+trim(evutil_socket_t fd, short what, void *argument)
+{
+	(void)fd;
+	(void)what;
+	(void)argument;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+void
+process_trim(struct process *p)
+{
+	static const struct timeval moment = { .tv_usec = 500000 };
+
+	if (!event_pending(p->trim, EV_TIMEOUT, NULL))
+		event_add(p->trim, &moment);
+}
+
 /* No thread holds it any more. */
 static void
 released(struct generation *g, void *argument)
@@ -66,6 +88,8 @@ released(struct generation *g, void *argument)
 	weir_log(WEIR_LOG_DEBUG, "generation %" PRIu64 " has served its last request", g->number);
 	if (p->current == g)
 		p->current = NULL;
+	if (p->base != NULL && g->route_count + g->upstream_count >= TRIM_SECTIONS)
+		process_trim(p);
 	generation_free(&g);
 }
 
@@ -360,9 +384,10 @@ prepare_loop(struct process *p, struct report *report)
 	p->base = event_base_new();
 	if (p->base != NULL) {
 		p->tick = event_new(p->base, -1, EV_PERSIST, tick, p);
+		p->trim = evtimer_new(p->base, trim, p);
 		p->drain_timer = evtimer_new(p->base, drain_timed_out, p);
 	}
-	if (p->tick != NULL && p->drain_timer != NULL && event_add(p->tick, &second) == 0 &&
+	if (p->tick != NULL && p->trim != NULL && p->drain_timer != NULL && event_add(p->tick, &second) == 0 &&
 		reload_init(p) && upgrade_init(p) && takeover_watch(p) && watch_signals(p))
 		return true;
 	report_error(report, NULL, 0, "no memory or no descriptors for the main loop");
@@ -464,6 +489,8 @@ end(struct process *p)
 			event_free(p->signals[i]);
 	if (p->tick != NULL)
 		event_free(p->tick);
+	if (p->trim != NULL)
+		event_free(p->trim);
 	if (p->drain_timer != NULL)
 		event_free(p->drain_timer);
 	if (p->base != NULL)

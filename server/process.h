@@ -47,7 +47,7 @@ struct process {
 	struct generation **living;		/* that one, and those that threads still hold */
 	unsigned living_count;
 	struct admin *admin;			/* NULL: no socket is configured */
-	struct event *signals[PROCESS_SIGNALS], *tick, *drain_timer;
+	struct event *signals[PROCESS_SIGNALS], *tick, *trim, *drain_timer;
 	int64_t started;			/* weir_now */
 	bool ready;				/* every thread has taken the first generation */
 	bool stopping, failed;
@@ -89,6 +89,9 @@ struct process {
 
 /* Serve until told to stop; the exit code of the process. */
 int process_run(const struct command *);
+
+/* Much memory was freed: give it back to the system, a moment later. */
+void process_trim(struct process *);
 
 /* Drain and end; at once when it is draining already. */
 void process_stop(struct process *);

@@ -32,21 +32,11 @@ section_sound(const struct sections *sections)
 	return sections->build->report->errors == sections->errors && !sections->build->failed;
 }
 
-static struct config_section *
-find_kind(struct config_section *section, const char *kind)
-{
-	while (section != NULL && strcmp(section->kind, kind) != 0)
-		section = section->next;
-	return section;
-}
-
 static bool
 next_section(struct walk *walk)
 {
-	struct config_section *first =
-		walk->at != NULL ? walk->at->next : walk->sections->build->generation->config->sections;
-
-	walk->at = find_kind(first, walk->kind);
+	walk->at = walk->at != NULL ? walk->at->next_of_kind :
+		config_find(walk->sections->build->generation->config, walk->kind, NULL);
 	return walk->at != NULL;
 }
 

@@ -31,10 +31,7 @@ take(struct sections *sections, size_t count, size_t size)
 static struct config_section *
 next_module(const struct config *config, struct config_section *section)
 {
-	section = section != NULL ? section->next : config->sections;
-	while (section != NULL && strcmp(section->kind, "module") != 0)
-		section = section->next;
-	return section;
+	return section != NULL ? section->next_of_kind : config_find(config, "module", NULL);
 }
 
 static bool

@@ -36,8 +36,8 @@ struct route_index_needs {
 	uint64_t seed;
 };
 
-/* Build the index; the entries are put into another order. NULL without memory. */
-struct route_index *route_index_build(struct route_entry *, size_t count, const struct route_index_needs *);
+/* Build the index. NULL without memory. */
+struct route_index *route_index_build(const struct route_entry *, size_t count, const struct route_index_needs *);
 
 /* The route of the best pattern whose conditions fit; NULL when there is none. Any thread. */
 const void *route_index_find(const struct route_index *, const struct route_question *);
