@@ -48,6 +48,8 @@ modules_cache_cache_la_LDFLAGS = $(MODULE_LDFLAGS)
 EXTRA_DIST += modules/cache/cache.ini modules/cache/cache.md
 
 cache_tests = \
+	modules/cache/ratio \
+	modules/cache/soak \
 	modules/cache/test_answers \
 	modules/cache/test_body \
 	modules/cache/test_freshness \
@@ -58,6 +60,10 @@ cache_tests = \
 check_PROGRAMS += $(cache_tests)
 TESTS += $(cache_tests)
 cache_rule_scenes = $(cache_rule_sources) modules/cache/rule_scenes.h
+modules_cache_ratio_SOURCES = $(cache_store_sources) modules/cache/ratio.c
+modules_cache_ratio_LDADD = -lm
+modules_cache_soak_SOURCES = $(cache_store_sources) modules/cache/soak.c
+modules_cache_soak_LDADD =
 modules_cache_test_answers_SOURCES = $(cache_rule_scenes) modules/cache/key.c modules/cache/key.h modules/cache/test_answers.c
 modules_cache_test_answers_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_body_SOURCES = $(cache_store_sources) modules/cache/store_scenes.h modules/cache/test_body.c
