@@ -21,7 +21,6 @@ weir_respond_source(struct weir_exchange *x, int status, int64_t length, weir_so
 	answer_set(x, status, NULL, NULL, length < 0 ? 0 : (size_t)length);
 	x->source = (struct source){ .next = next, .release = release, .argument = argument, .hook = x->hook };
 	x->memory_left = 0;
-	x->download.ended = false;
 	if (length >= 0)
 		return;
 	x->response.framing = FRAMING_CHUNKED;

@@ -1,39 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache: keep responses. The store is shared by all threads, and by a generation with the one before it.
+ * cache: keep responses, and answer from them.
+ *
+ * One store for all threads, shared by a generation with the one before it; one table of fetches under way for the process. The
+ * hooks stand after those of other modules in upstream_response and store, so that what they edited is what is stored, and
+ * before them in the phase cache.
  */
-#include "key.h"
-#include "store.h"
+#include "hooks.h"
 
 #include <errno.h>
 #include <string.h>
-#include <weir/module.h>
-
-struct settings {
-	uint64_t size, object_size;
-};
-
-struct generation {
-	struct cache_store *store;
-	struct cache_secret secret;
-};
-
-static const struct weir_option options[] = {
-	{ "size", WEIR_SIZE, offsetof(struct settings, size), .in = WEIR_IN_MODULE, .initial = "64M", .min = CACHE_SIZE_LEAST,
-	  .max = INT64_MAX, .doc = "Memory for everything that the cache holds." },
-	{ "object_size", WEIR_SIZE, offsetof(struct settings, object_size), .in = WEIR_IN_MODULE, .min = 0, .max = INT64_MAX,
-	  .doc = "The largest body that is stored; 0: an eighth of the size." },
-	{ .name = NULL }
-};
 
 static void
 build(struct weir_build *b, void *g, void *p)
 {
-	const struct settings *set = weir_build_settings(b);
+	const struct cache_settings *set = weir_build_settings(b);
 	const struct cache_store_options wanted = { .size = set->size, .object_most = set->object_size };
-	struct generation *generation = g, *previous = p;
+	struct cache_generation *generation = g, *previous = p;
 
-	if (previous != NULL && cache_store_is(previous->store, &wanted)) {
+	if (previous != NULL && previous->store != NULL && cache_store_is(previous->store, &wanted)) {
 		generation->store = cache_store_hold(previous->store);
 		generation->secret = previous->secret;
 		return;
@@ -49,43 +34,47 @@ build(struct weir_build *b, void *g, void *p)
 static void
 drop(void *g)
 {
-	struct generation *generation = g;
+	struct cache_generation *generation = g;
 
 	cache_store_release(&generation->store);
 }
 
-static bool
-show_stats(struct weir_reply *reply, void *g, int count, const char *const *arguments)
-{
-	struct generation *generation = g;
-	struct cache_stats stats;
-
-	(void)arguments;
-	if (count > 0) {
-		weir_reply_error(reply, "stats takes no argument");
-		return false;
-	}
-	cache_store_stats(generation->store, &stats);
-	weir_reply_number(reply, "size", (double)stats.size);
-	weir_reply_number(reply, "used", (double)stats.used);
-	weir_reply_number(reply, "objects", (double)stats.objects);
-	weir_reply_number(reply, "evicted", (double)stats.evicted);
-	weir_reply_number(reply, "purged", (double)stats.purged);
-	return true;
-}
-
-static const struct weir_verb verbs[] = {
-	{ "stats", "", show_stats, "Show what the cache holds." },
+/* In the order of enum cache_metric. */
+static const struct weir_metric metrics[] = {
+	{ "hits_total", .doc = "Requests answered from fresh objects." },
+	{ "stale_total", .doc = "Requests answered from stale objects." },
+	{ "misses_total", .doc = "Requests that were sent to the origin for the cache." },
+	{ "passes_total", .doc = "Requests that were sent past the cache." },
+	{ "coalesced_total", .doc = "Requests that waited for a fetch of another." },
+	{ "waited_milliseconds_total", .doc = "How long they waited, all together." },
+	{ "revalidated_total", .doc = "Objects that the origin confirmed." },
+	{ "refreshes_total", .doc = "Refreshes in the background." },
+	{ "stored_total", .doc = "Responses that were stored." },
+	{ "evicted_total", .doc = "Objects that made room for others, counted when something is stored." },
+	{ "served_bytes_total", .doc = "Bytes of the bodies that were answered with, as far as their lengths were known." },
 	{ .name = NULL }
 };
 
 WEIR_MODULE(cache) = {
 	WEIR_ABI,
 	.summary = "Keep responses and answer from them.",
-	.options = options,
-	.verbs = verbs,
-	.settings_size = sizeof(struct settings),
-	.generation_size = sizeof(struct generation),
+	.options = cache_options,
+	.metrics = metrics,
+	.verbs = cache_verbs,
+	.settings_size = sizeof(struct cache_settings),
+	.generation_size = sizeof(struct cache_generation),
+	.request_size = sizeof(struct cache_state),
+	.order = WEIR_CLASS_LATE,
+	.check = cache_check,
 	.build = build,
 	.drop = drop,
+	.hooks = {
+		[WEIR_PHASE_CACHE] = cache_look_up,
+		[WEIR_PHASE_UPSTREAM_REQUEST] = cache_ask,
+		[WEIR_PHASE_UPSTREAM_RESPONSE] = cache_hear,
+		[WEIR_PHASE_STORE] = cache_keep,
+		[WEIR_PHASE_ERROR] = cache_save,
+		[WEIR_PHASE_RESPONSE] = cache_tell,
+		[WEIR_PHASE_LOG] = cache_finish,
+	},
 };

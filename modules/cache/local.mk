@@ -41,8 +41,20 @@ cache_rule_sources = \
 	modules/cache/vary.c \
 	modules/cache/vary.h
 
+# What meets requests.
+cache_hook_sources = \
+	modules/cache/admin.c \
+	modules/cache/cache.c \
+	modules/cache/fetch.c \
+	modules/cache/flight.c \
+	modules/cache/flight.h \
+	modules/cache/hooks.h \
+	modules/cache/lookup.c \
+	modules/cache/options.c \
+	modules/cache/serve.c
+
 pkglib_LTLIBRARIES += modules/cache/cache.la
-modules_cache_cache_la_SOURCES = $(cache_store_sources) $(cache_rule_sources) modules/cache/cache.c
+modules_cache_cache_la_SOURCES = $(cache_store_sources) $(cache_rule_sources) $(cache_hook_sources)
 modules_cache_cache_la_CPPFLAGS = $(MODULE_CPPFLAGS)
 modules_cache_cache_la_LDFLAGS = $(MODULE_LDFLAGS)
 EXTRA_DIST += modules/cache/cache.ini modules/cache/cache.md
@@ -78,3 +90,5 @@ modules_cache_test_store_SOURCES = $(cache_store_sources) modules/cache/store_sc
 modules_cache_test_store_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_threads_SOURCES = $(cache_store_sources) modules/cache/store_scenes.h modules/cache/test_threads.c
 modules_cache_test_threads_LDADD = $(CMOCKA_LIBS)
+TESTS += modules/cache/test_cache.py
+EXTRA_DIST += modules/cache/test_cache.py
