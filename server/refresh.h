@@ -31,7 +31,8 @@ enum refresh_scope {
 /* Is there something to read at all? Where not, there is no need to wait. */
 bool refresh_is_needed(const struct generation *, enum refresh_scope);
 
-/* NULL where no helper or no memory can be had, or too many helpers still hang on files that nobody waits for. The callback never comes from within this call. A refresh that lasts
+/* NULL where no helper or no memory can be had, or too many helpers still hang on files that nobody waits for. The
+ * callback never comes from within this call. A refresh that lasts
  * longer than `patience` milliseconds (0: for ever) is over, too: what was not read by then is an error. */
 struct refresh *refresh_begin(struct event_base *, struct inbox *main, const struct generation *, enum refresh_scope,
 	int64_t patience, refresh_told *, void *argument);

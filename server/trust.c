@@ -156,7 +156,7 @@ const struct credential_kind trust_kind = {
 
 /* --- verifying ------------------------------------------------------------------------------------------ */
 
-/* Of the chain, which certificate issued that one? */
+/* Which certificate of the chain issued that one? */
 static gnutls_x509_crt_t
 issuer_in(const gnutls_x509_crt_t *chain, unsigned count, gnutls_x509_crt_t certificate)
 {
@@ -166,19 +166,50 @@ issuer_in(const gnutls_x509_crt_t *chain, unsigned count, gnutls_x509_crt_t cert
 	return NULL;
 }
 
-/* How many certificates of the chain stand between its leaf and one of our authorities, at least. */
-static unsigned
-depth_of(const struct trust_content *trust, const gnutls_x509_crt_t *chain, unsigned count)
+static bool
+is_by_issuer_of(gnutls_x509_crl_t crl, gnutls_x509_crt_t certificate)
+{
+	gnutls_datum_t theirs = { NULL, 0 }, ours = { NULL, 0 };
+	bool same = gnutls_x509_crl_get_raw_issuer_dn(crl, &theirs) == 0 &&
+		gnutls_x509_crt_get_raw_issuer_dn(certificate, &ours) == 0 && theirs.size == ours.size &&
+		memcmp(theirs.data, ours.data, ours.size) == 0;
+
+	gnutls_free(theirs.data);
+	gnutls_free(ours.data);
+	return same;
+}
+
+/* Has its issuer lists of revocations, and is none of them of this time? GnuTLS would not mind. */
+static bool
+is_overdue(const struct trust_content *trust, gnutls_x509_crt_t certificate)
+{
+	time_t now = time(NULL), next;
+	bool overdue = false;
+
+	for (unsigned i = 0; i < trust->revocation_count; i++) {
+		if (!is_by_issuer_of(trust->revocations[i], certificate))
+			continue;
+		next = gnutls_x509_crl_get_next_update(trust->revocations[i]);
+		if (gnutls_x509_crl_get_this_update(trust->revocations[i]) <= now && (next == (time_t)-1 || next >= now))
+			return false;
+		overdue = true;
+	}
+	return overdue;
+}
+
+/* From the leaf up to the first of our authorities: how many certificates stand between the two, at least? */
+static bool
+walk(const struct trust_content *trust, const gnutls_x509_crt_t *chain, unsigned count, unsigned *depth)
 {
 	gnutls_x509_crt_t at = chain[0], authority;
-	unsigned depth = 0;
+	bool overdue = false;
 
-	while (at != NULL && depth < count &&
-		gnutls_x509_trust_list_get_issuer(trust->list, at, &authority, 0) != 0) {
-		at = issuer_in(chain, count, at);
-		depth++;
+	for (*depth = 0; at != NULL && *depth < count; at = issuer_in(chain, count, at), (*depth)++) {
+		overdue |= is_overdue(trust, at);
+		if (gnutls_x509_trust_list_get_issuer(trust->list, at, &authority, 0) == 0)
+			break;
 	}
-	return depth;
+	return !overdue;
 }
 
 static const char *
@@ -210,8 +241,6 @@ explain(const struct trust_question *question, gnutls_x509_crt_t leaf, unsigned 
 		snprintf(why, TRUST_WHY, "it is not meant for a %s", question->client ? "client" : "server");
 	else if ((status & GNUTLS_CERT_UNEXPECTED_OWNER) != 0)
 		snprintf(why, TRUST_WHY, "it is not for %s", question->name);
-	else if ((status & (GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED | GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE)) != 0)
-		snprintf(why, TRUST_WHY, "the time of its issuer's list of revocations is over, or has not come");
 	else if ((status & GNUTLS_CERT_INSECURE_ALGORITHM) != 0)
 		snprintf(why, TRUST_WHY, "its key or a signature is too weak");
 	else
@@ -226,7 +255,8 @@ verify(const struct trust_content *trust, const struct trust_question *question,
 		{ .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (void *)(uintptr_t)purpose },
 		{ .type = GNUTLS_DT_DNS_HOSTNAME, .data = (void *)(uintptr_t)question->name },
 	};
-	unsigned status = 0, depth = depth_of(trust, chain, question->chain_length);
+	unsigned status = 0, depth;
+	bool timely = walk(trust, chain, question->chain_length, &depth);
 	int error = gnutls_x509_trust_list_verify_crt2(trust->list, chain, question->chain_length, data,
 		question->name != NULL ? 2 : 1, GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM), &status, NULL);
 
@@ -234,9 +264,12 @@ verify(const struct trust_content *trust, const struct trust_question *question,
 		snprintf(why, TRUST_WHY, "it cannot be verified: %s", gnutls_strerror(error));
 	else if (status != 0)
 		explain(question, chain[0], status, why);
+	else if (!timely)
+		snprintf(why, TRUST_WHY, "the time of its issuer's list of revocations is over, or has not come");
 	else if (depth > question->depth)
-		snprintf(why, TRUST_WHY, "%u certificates stand between it and an authority, more than %u", depth, question->depth);
-	return error == 0 && status == 0 && depth <= question->depth;
+		snprintf(why, TRUST_WHY, "%u certificate%s between it and an authority, more than %u", depth,
+			depth == 1 ? " stands" : "s stand", question->depth);
+	return error == 0 && status == 0 && timely && depth <= question->depth;
 }
 
 bool

@@ -21,6 +21,7 @@ UNIT_TESTS = \
 	tests/unit/test_http1_request \
 	tests/unit/test_http1_response \
 	tests/unit/test_http1_write \
+	tests/unit/test_identity \
 	tests/unit/test_inbox \
 	tests/unit/test_ini \
 	tests/unit/test_key \
@@ -43,6 +44,7 @@ UNIT_TESTS = \
 	tests/unit/test_template \
 	tests/unit/test_text \
 	tests/unit/test_thread \
+	tests/unit/test_trust \
 	tests/unit/test_tls \
 	tests/unit/test_variable \
 	tests/unit/test_view \
@@ -103,6 +105,7 @@ EXTRA_DIST += $(FIXTURES:%=tests/unit/modules/%.c) tests/unit/modules/vanished.c
 
 UNIT_HELPERS = \
 	tests/unit/bare_thread.h \
+	tests/unit/certificates.h \
 	tests/unit/config_scenes.h \
 	tests/unit/core_scenes.h \
 	tests/unit/exchange_scenes.h \
