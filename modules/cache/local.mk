@@ -92,3 +92,8 @@ modules_cache_test_threads_SOURCES = $(cache_store_sources) modules/cache/store_
 modules_cache_test_threads_LDADD = $(CMOCKA_LIBS)
 TESTS += modules/cache/test_cache.py
 EXTRA_DIST += modules/cache/test_cache.py
+
+FUZZ_TARGETS += modules/cache/fuzz_rules
+EXTRA_DIST += modules/cache/corpus
+modules_cache_fuzz_rules_SOURCES = $(cache_store_sources) $(cache_rule_sources) modules/cache/fuzz_rules.c
+modules_cache_fuzz_rules_LDADD = $(FUZZ_LIBS)

@@ -198,6 +198,8 @@ variants_that_mean_the_same_are_one(void **state)
 	assert_string_equal(variant("accept-encoding", LINES("Accept-Encoding", "gzip;q=0.5, gzip;q=0.5,br;q=0"), NULL),
 		"accept-encoding=br;q=0,gzip;q=0.5\n");
 	assert_string_equal(variant("accept-language", LINES("Accept-Language", "en;q=0.7, de"), NULL), "accept-language=de,en;q=0.7\n");
+	assert_string_equal(variant("accept", LINES("Accept", "b ;q=0.1 ; x , a  c;q=1."), NULL), "accept=a c,b;q=0.1;x\n");
+	assert_string_equal(variant("accept", LINES("Accept", "b, a;x=\"A, B\""), NULL), "accept=b, a;x=\"A, B\"\n");
 	assert_string_equal(variant("cookie,x", LINES("Cookie", "B=2; a=1", "X", "", "Cookie", "c"), NULL), "cookie=B=2; a=1,c\nx=\n");
 	assert_string_equal(variant("cookie,x", LINES("Y", "1"), NULL), "cookie\nx\n");	/* not there is not the same as empty */
 	assert_string_equal(variant("accept-encoding", LINES("Y", "1"), NULL), "accept-encoding\n");

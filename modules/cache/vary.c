@@ -153,37 +153,50 @@ put_values(struct writer *w, cache_field_reader *read, void *argument, const cha
 	return count > 0;
 }
 
-/* Without white space, in lower case, and without a weight of 1, which is what none means. In place; returns the new length. */
+/* A weight of 1 at the end means what none means. */
+static size_t
+without_full_weight(const char *member, size_t length)
+{
+	static const char *const ones[] = { ";q=1.000", ";q=1.00", ";q=1.0", ";q=1.", ";q=1" };
+
+	for (size_t i = 0; i < sizeof(ones) / sizeof(*ones); ) {
+		size_t one = strlen(ones[i]);
+
+		if (length > one && memcmp(member + length - one, ones[i], one) == 0) {
+			length -= one;
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+	return length;
+}
+
+/* In lower case, without white space around commas and semicolons, and without weights of 1. In place; returns the new length. */
 static size_t
 normalise(char *text, size_t length)
 {
 	char *to = text, *member = text;
 
-	for (size_t i = 0; i <= length; i++) {
-		if (i < length && is_space(text[i]))
-			continue;
-		if (i == length || text[i] == ',') {
-			static const char *const ones[] = { ";q=1.000", ";q=1.00", ";q=1.0", ";q=1." , ";q=1" };
+	for (size_t i = 0; i < length; i++) {
+		char c = text[i];
 
-			for (size_t j = 0; j < sizeof(ones) / sizeof(*ones); j++) {
-				size_t one = strlen(ones[j]);
-
-				if ((size_t)(to - member) > one && memcmp(to - one, ones[j], one) == 0) {
-					to -= one;
-					break;
-				}
-			}
-			if (i < length)
-				*to++ = ',';
-			member = to;
-		} else {
-			*to++ = lower(text[i]);
+		if (is_space(c)) {
+			while (i + 1 < length && is_space(text[i + 1]))
+				i++;
+			if (to == text || to[-1] == ',' || to[-1] == ';' || i + 1 == length || text[i + 1] == ',' || text[i + 1] == ';')
+				continue;
+			c = ' ';
+		} else if (c == ',') {
+			to = member + without_full_weight(member, (size_t)(to - member));
+			member = to + 1;
 		}
+		*to++ = lower(c);
 	}
-	return (size_t)(to - text);
+	return (size_t)(member - text) + without_full_weight(member, (size_t)(to - member));
 }
 
-/* Put the members of a list in order, each once. */
+/* Put the members of a list in order, each once; but leave one alone that has quoted strings, in which all counts. */
 static void
 put_in_order(struct writer *w, char *list, size_t length)
 {
@@ -191,6 +204,8 @@ put_in_order(struct writer *w, char *list, size_t length)
 	char copy[CACHE_VARIANT_MOST];
 	size_t count;
 
+	if (memchr(list, '"', length) != NULL)
+		return;
 	length = normalise(list, length);
 	w->at = list + length;
 	if (length > sizeof(copy))
