@@ -4,7 +4,7 @@
 # $FUZZ_SECONDS (default 10) a target. To add one: its line in FUZZ_TARGETS, sorted, and fuzz_NAME_LDADD = $(FUZZ_LIBS).
 # A module's targets lie in its folder, with their corpora in modules/NAME/corpus/TARGET; its local.mk adds them.
 
-FUZZ_TARGETS = fuzz/fuzz_chunked fuzz/fuzz_hello fuzz/fuzz_ini fuzz/fuzz_request fuzz/fuzz_response
+FUZZ_TARGETS = fuzz/fuzz_change fuzz/fuzz_chunked fuzz/fuzz_hello fuzz/fuzz_ini fuzz/fuzz_request fuzz/fuzz_response fuzz/fuzz_state
 
 if FUZZING
 FUZZ_LIBS = $(LDADD) $(FUZZ_ENGINE)
@@ -14,6 +14,7 @@ FUZZ_LIBS = fuzz/libreplay.a $(LDADD)
 endif
 fuzz_libreplay_a_SOURCES = fuzz/replay.c
 
+fuzz_fuzz_change_LDADD = $(FUZZ_LIBS)
 fuzz_fuzz_chunked_SOURCES = fuzz/fuzz_chunked.c fuzz/http1_fuzz.h
 fuzz_fuzz_chunked_LDADD = $(FUZZ_LIBS)
 fuzz_fuzz_hello_SOURCES = fuzz/fuzz_hello.c fuzz/http1_fuzz.h
@@ -23,6 +24,7 @@ fuzz_fuzz_request_SOURCES = fuzz/fuzz_request.c fuzz/http1_fuzz.h
 fuzz_fuzz_request_LDADD = $(FUZZ_LIBS)
 fuzz_fuzz_response_SOURCES = fuzz/fuzz_response.c fuzz/http1_fuzz.h
 fuzz_fuzz_response_LDADD = $(FUZZ_LIBS)
+fuzz_fuzz_state_LDADD = $(FUZZ_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 TESTS += fuzz/check

@@ -36,8 +36,8 @@ state_path(struct arena *arena, const char *folder)
 	return arena_printf(arena, "%s/%s", folder, name);
 }
 
-static uint64_t
-sum_of(const char *text, size_t length)
+uint64_t
+state_sum(const char *text, size_t length)
 {
 	uint64_t sum = 14695981039346656037u;
 
@@ -158,7 +158,7 @@ sum_fits(const char *text, size_t length)
 
 	if (length < tail || memchr(text, '\0', length) != NULL)
 		return false;
-	snprintf(expected, sizeof(expected), "%s%016" PRIx64 "\n", end_header, sum_of(text, length - tail));
+	snprintf(expected, sizeof(expected), "%s%016" PRIx64 "\n", end_header, state_sum(text, length - tail));
 	return memcmp(text + length - tail, expected, tail) == 0;
 }
 
@@ -265,7 +265,7 @@ make_text(const struct overlay *o, size_t *length)
 	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
 		print_section(s, to);
 	good = fflush(to) == 0;
-	sum = good ? sum_of(text, *length) : 0;
+	sum = good ? state_sum(text, *length) : 0;
 	fprintf(to, "%s%016" PRIx64 "\n", end_header, sum);
 	if ((fclose(to) == 0) & good)
 		return text;

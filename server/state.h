@@ -10,6 +10,7 @@
 #define WEIR_SERVER_STATE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 struct arena;
@@ -25,6 +26,9 @@ bool state_read(struct overlay *, bool look, struct report *);
 
 /* The same from a text. */
 bool state_parse(struct overlay *, const char *text, size_t length, struct report *);
+
+/* The sum that stands in the end of a file, of all before that. */
+uint64_t state_sum(const char *text, size_t length);
 
 enum state_result {
 	STATE_WRITTEN,		/* on disk, as far as the kernel knows */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_change: what an operator sends to the admin socket: JSON, and the changes of routes that it asks for.
+ *
+ * The first byte chooses what is asked for, the rest is the body. Whatever becomes of it, the config that results is
+ * one that an INI file could hold, and rolling it back leaves what was there.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config.h"
+#include "server/generation.h"
+#include "server/overlay.h"
+#include "server/report.h"
+#include "server/routing_edit.h"
+
+#define must(condition) ((condition) ? (void)0 : abort())
+
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static struct config *
+make_files(void)
+{
+	static const char *const lines[][4] = {
+		{ "upstream", "a", "server", "10.0.0.1:80 weight=2" }, { "upstream", "a", "server", "10.0.0.2:80" },
+		{ "route", "one", "match", "one.test/*" }, { "route", "one", "upstream", "a" },
+		{ "route", "two", "match", "two.test/*" }, { "module", "m", "key", "value" },
+	};
+	struct config *config = config_new();
+	struct config_section *section;
+
+	must(config != NULL);
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if ((section = config_find(config, lines[i][0], lines[i][1])) == NULL)
+			section = config_add_section(config, lines[i][0], lines[i][1], "weir.ini", 2 * i + 1);
+		must(section != NULL);
+		must(config_add_entry(config, section, lines[i][2], lines[i][3], "weir.ini", 2 * i + 2));
+	}
+	return config;
+}
+
+/* A table is in the body by the name of its kind, as the call checks. */
+static bool
+is_whole(const struct routing_edit *edit)
+{
+	bool all = edit->act == ROUTING_REPLACE_ALL || edit->act == ROUTING_PATCH_ALL;
+
+	return json_is_object(edit->document) &&
+		(!all || json_is_object(json_object_get(edit->document, edit->kind[0] == 'r' ? "routes" : "upstreams")));
+}
+
+static void
+check_sections(const struct overlay *o)
+{
+	const char *key;
+	char why[256];
+
+	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
+		must(s->deleted || overlay_section_fits(s, why, sizeof(why), &key));
+}
+
+static void
+change(const struct routing_edit *edit, struct config *files)
+{
+	struct overlay *o = overlay_new("routing.ini");
+	struct generation g = { .config = files };
+	struct config *config = NULL;
+	struct report report;
+
+	must(o != NULL);
+	report_init(&report);
+	if (routing_edit(edit, &g, o, &report) == HOT_DONE) {
+		must(report.errors == 0);
+		check_sections(o);
+		config = overlay_apply(o, files, &report);
+		must(config != NULL);
+		must(config_find(config, "module", "m") != NULL);
+	} else {
+		must(report.errors > 0);
+	}
+	config_free(&config);
+	overlay_roll_back(o);
+	must(o->count == 0 && o->first == NULL && o->last == NULL);
+	overlay_free(&o);
+	report_free(&report);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct routing_edit edit = { .name = "one", .server = "10.0.0.1:80" };
+	struct config *files;
+
+	if (size < 1)
+		return 0;
+	edit.act = (enum routing_act)(data[0] % (ROUTING_REVERT + 1));
+	edit.kind = (data[0] & 0x40) != 0 || (edit.act >= ROUTING_ADD_SERVER && edit.act <= ROUTING_DELETE_SERVER) ?
+		"upstream" : "route";
+	if (edit.kind[0] == 'u')
+		strcpy(edit.name, "a");
+	edit.document = json_loadb((const char *)data + 1, size - 1, JSON_REJECT_DUPLICATES, NULL);
+	files = make_files();
+	if (is_whole(&edit))
+		change(&edit, files);
+	config_free(&files);
+	json_decref(edit.document);
+	return 0;
+}
