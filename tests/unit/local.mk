@@ -5,6 +5,7 @@
 UNIT_TESTS = \
 	tests/unit/test_address \
 	tests/unit/test_admit \
+	tests/unit/test_admin_calls \
 	tests/unit/test_arena \
 	tests/unit/test_body \
 	tests/unit/test_buffer \
