@@ -11,6 +11,7 @@
 #include "buffer.h"
 #include "client.h"
 #include "generation.h"
+#include "hello.h"
 #include "listener.h"
 #include "thread.h"
 
@@ -100,6 +101,22 @@ accept_phase(struct weir_connection *c, const struct listen *listen, unsigned *a
 	return result;
 }
 
+/* Have a whole ClientHello in c->in, or what cannot become one any more. */
+static enum admit_result
+await_hello(struct weir_connection *c)
+{
+	enum admit_result result = ADMIT_SERVED;
+	struct hello hello;
+	const char *why;
+
+	while (result == ADMIT_SERVED) {
+		if (c->in != NULL && hello_parse(&hello, c->in->from, buffer_length(c->in), &why) != HELLO_MORE)
+			return ADMIT_PASSED;
+		result = receive(c);
+	}
+	return result;
+}
+
 enum admit_result
 admit(struct weir_connection *c)
 {
@@ -107,9 +124,11 @@ admit(struct weir_connection *c)
 	unsigned at = c->admission != NULL ? c->admission->next : listen->chain.first[WEIR_PHASE_ACCEPT];
 	enum admit_result result = accept_phase(c, listen, &at);
 
+	if (result == ADMIT_SERVED && listen->settings.tls == LISTEN_PASSTHROUGH)
+		result = await_hello(c);
 	if (result == ADMIT_WAITING)
 		return suspend(c, listen, at);
-	if (result == ADMIT_SERVED
+	if (result != ADMIT_REFUSED
 			&& run_hooks(c, &listen->chain, &at, listen->chain.first[WEIR_PHASE_HANDSHAKE + 1]) != WEIR_NEXT)
 		result = ADMIT_REFUSED;
 	admit_forget(c);

@@ -4,7 +4,7 @@
  *
  * The hooks of accept run, then those of handshake. A hook of accept may ask for bytes: what has come lies in c->in, where whoever
  * serves the connection finds what no hook has skipped. While it waits, the connection holds the generation
- * that its hooks' settings belong to; the listener's head_timeout bounds all of it, and ADMIT_BYTES what it may hold.
+ * that its hooks' settings belong to. Where TLS is passed through, the ClientHello is awaited the same way; the listener's head_timeout bounds all of it, and ADMIT_BYTES what it may hold.
  */
 #ifndef WEIR_SERVER_ADMIT_H
 #define WEIR_SERVER_ADMIT_H
@@ -15,6 +15,7 @@ struct weir_connection;
 
 enum admit_result {
 	ADMIT_SERVED,	/* requests may be read; some may lie in c->in already */
+	ADMIT_PASSED,	/* a ClientHello lies in c->in, and its TLS is to be passed through */
 	ADMIT_WAITING,	/* for bytes: call again when there are some */
 	ADMIT_REFUSED	/* close it */
 };

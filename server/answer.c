@@ -156,6 +156,8 @@ answer_begin(struct weir_exchange *x)
 
 	if (x->response.status == 101 || x->opened)
 		return tunnel_begin(x);
+	if (x->bare)
+		return passthrough_answer(x);
 	if (x->request.method == METHOD_CONNECT && x->response.status < 300) {	/* the client would take it for a tunnel */
 		x->keep = false;
 		return exchange_fail(x, 501, "a module answers CONNECT with 2xx and opens no tunnel");

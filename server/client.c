@@ -33,6 +33,7 @@ enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024, FIRST_REQUEST_TIME = 500 
 static void readable(evutil_socket_t, short, void *);
 static void deadline_passed(struct deadline *);
 static void run(struct weir_connection *);
+static struct http1_limits limits_of(const struct weir_connection *);
 
 static struct weir_connection *
 of_deadline(struct deadline *d)
@@ -105,6 +106,24 @@ refuse(struct weir_connection *c)
 	destroy(c);
 }
 
+/* Its TLS is its origin's: one exchange, and the end. */
+static void
+pass(struct weir_connection *c)
+{
+	struct http1_limits limits = limits_of(c);
+
+	c->requests++;
+	deadline_clear(&c->deadline);
+	c->running = true;
+	if (!passthrough_open(c, &limits)) {
+		counter_add(&c->thread->counters, COUNT_MEMORY_REFUSED, 1);
+		c->gone = true;
+	}
+	c->running = false;
+	if (c->gone)
+		destroy(c);
+}
+
 /* Let it in, as far as that goes with what has come. */
 static void
 admit_client(struct weir_connection *c)
@@ -117,6 +136,10 @@ admit_client(struct weir_connection *c)
 	}
 	if (result == ADMIT_WAITING)
 		return;
+	if (result == ADMIT_PASSED) {
+		pass(c);
+		return;
+	}
 	deadline_set(&c->deadline, &c->thread->wheel, c->listener->listen->settings.head_timeout);
 	if (c->in != NULL)
 		run(c);

@@ -484,8 +484,8 @@ parse(struct weir_exchange *x, size_t length, const char **why)
 	return fields_strip_hop_by_hop(&x->request.fields, true, why) ? 0 : -400;
 }
 
-static void
-refuse(struct weir_exchange *x, int status, const char *why)
+void
+exchange_refuse(struct weir_exchange *x, int status, const char *why)
 {
 	struct thread *t = x->thread;
 
@@ -509,7 +509,7 @@ exchange_open(struct weir_connection *c, size_t length, const struct http1_limit
 	x->first_path = x->request.path;
 	x->first_query = x->request.query;
 	if (status != 0) {
-		refuse(x, status, why);
+		exchange_refuse(x, status, why);
 		return true;
 	}
 	x->keep = x->request.keep_alive && !x->thread->draining

@@ -150,6 +150,7 @@ struct weir_exchange {
 	struct weir_tunnel tunnel;	/* its bounds */
 	int64_t tunnel_end;		/* when it must be over; 0: never */
 	bool tunnels;			/* the exchange is to become one (weir_tunnel) */
+	bool bare;			/* without HTTP: TLS that is passed through */
 	bool opened;			/* the response is its beginning */
 	bool greeted;			/* the client's ClientHello was looked at */
 
@@ -173,6 +174,9 @@ void exchange_discard(struct weir_exchange *);
 
 /* Begin: the client has a whole head of `length` bytes in c->in, or `status` is the error to answer. False without memory. */
 bool exchange_open(struct weir_connection *, size_t length, const struct http1_limits *, int status, const char *why);
+
+/* What came cannot be served: answer this status. */
+void exchange_refuse(struct weir_exchange *, int status, const char *why);
 
 /* Enter a phase and go on as far as possible; may end the exchange. exchange_go does so unless the phase is WEIR_PHASES. */
 void exchange_enter(struct weir_exchange *, enum weir_phase);
@@ -303,6 +307,14 @@ enum outlet_result own_take(struct weir_exchange *, struct buffer *content, bool
 
 /* The exchange ends: tell the sink. */
 void own_end(struct weir_exchange *);
+
+/* --- TLS that is passed through (passthrough.c) ------------------------------------------------------------------------------- */
+
+/* Begin: a whole ClientHello lies in c->in, or what cannot become one. False without memory. */
+bool passthrough_open(struct weir_connection *, const struct http1_limits *);
+
+/* Instead of a response: an alert. */
+enum weir_phase passthrough_answer(struct weir_exchange *);
 
 /* --- tunnels (tunnel.c) ------------------------------------------------------------------------------------------------------ */
 

@@ -119,6 +119,7 @@ libweircore_a_SOURCES = \
 	server/overlay.c \
 	server/overlay.h \
 	server/own.c \
+	server/passthrough.c \
 	server/peer.c \
 	server/pem.c \
 	server/pem.h \

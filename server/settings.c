@@ -140,6 +140,7 @@ parse_server(struct weir_build *build, const char *text, void *value)
 	return NULL;
 }
 
+static const char *const kinds_of_tls[] = { "no", "passthrough", NULL };	/* enum listen_tls */
 static const char *const levels[] = { "error", "warning", "notice", "debug", NULL };
 
 #define AT(member) offsetof(struct weir_settings, member)
@@ -219,6 +220,9 @@ const struct weir_option listen_options[] = {
 	{ "socket_mode", WEIR_CUSTOM, AT(socket_mode), .initial = "0660", .size = sizeof(int64_t),
 		.parse = parse_mode,
 		.doc = "File mode of a Unix socket, in octal." },
+	{ "tls", WEIR_CHOICE, AT(tls), .choices = kinds_of_tls, .initial = "no",
+		.doc = "no: clients speak HTTP; passthrough: they speak TLS with the origin, and the name that "
+		"their ClientHello asks for is what routes match as the host." },
 	{ .name = NULL }
 };
 

@@ -26,6 +26,9 @@ struct weir_settings {
 	struct weir_list resolver;	/* struct weir_address: DNS servers; none: /etc/resolv.conf */
 };
 
+/* What TLS of clients is to a listener. */
+enum listen_tls { LISTEN_PLAIN, LISTEN_PASSTHROUGH };
+
 /* [listen NAME] */
 struct listen_settings {
 	struct weir_list address;	/* struct weir_address, at least one */
@@ -38,6 +41,7 @@ struct listen_settings {
 	int64_t keepalive_timeout;
 	int64_t keepalive_requests;
 	int64_t socket_mode;		/* of a Unix socket, octal */
+	int tls;			/* enum listen_tls */
 };
 
 /* [upstream NAME] */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tunnel: both connections carry bytes, not HTTP: after 101 (Switching Protocols), or because the client asked for it (CONNECT).
+ * tunnel: both connections carry bytes, not HTTP: after 101 (Switching Protocols), because the client asked for it (CONNECT), or because
+ * it never spoke HTTP (passthrough.c).
  *
  * Each side's end is passed on once all that came before it has been; the tunnel is over when both have ended, or when neither has
  * moved anything for the route's tunnel_timeout. Neither connection is ever used again.
@@ -173,18 +174,18 @@ tunnel_open(struct weir_exchange *x)
 	x->failure_status = 0;
 	x->responded = true;
 	x->opened = true;
-	return WEIR_PHASE_RESPONSE;
+	return x->bare ? tunnel_begin(x) : WEIR_PHASE_RESPONSE;
 }
 
 enum weir_phase
 tunnel_begin(struct weir_exchange *x)
 {
 	struct thread *t = x->thread;
-	size_t length = http1_write_response(t->scratch, SCRATCH_SIZE, &x->response, true, 1, x->protocol);
+	size_t length = x->bare ? 0 : http1_write_response(t->scratch, SCRATCH_SIZE, &x->response, true, 1, x->protocol);
 
 	x->keep = false;
 	x->head_sent = true;
-	if (length == 0 || outlet_send(&x->out, t, &x->client->wire, t->scratch, length, NULL) == OUTLET_BROKEN) {
+	if (!x->bare && (length == 0 || outlet_send(&x->out, t, &x->client->wire, t->scratch, length, NULL) == OUTLET_BROKEN)) {
 		exchange_abort(x, "the client is gone");
 		return WEIR_PHASES;
 	}

@@ -5,18 +5,16 @@ pkglib_LTLIBRARIES += modules/proxy_protocol/proxy_protocol.la
 modules_proxy_protocol_proxy_protocol_la_SOURCES = \
 	modules/proxy_protocol/parse.c \
 	modules/proxy_protocol/parse.h \
-	modules/proxy_protocol/proxy_protocol.c
+	modules/proxy_protocol/proxy_protocol.c \
+	modules/proxy_protocol/write.c \
+	modules/proxy_protocol/write.h
 modules_proxy_protocol_proxy_protocol_la_CPPFLAGS = $(MODULE_CPPFLAGS)
 modules_proxy_protocol_proxy_protocol_la_LDFLAGS = $(MODULE_LDFLAGS)
 EXTRA_DIST += modules/proxy_protocol/proxy_protocol.ini modules/proxy_protocol/proxy_protocol.md
 
 check_PROGRAMS += modules/proxy_protocol/test_hooks modules/proxy_protocol/test_parse
 TESTS += modules/proxy_protocol/test_hooks modules/proxy_protocol/test_parse
-modules_proxy_protocol_test_hooks_SOURCES = \
-	modules/proxy_protocol/parse.c \
-	modules/proxy_protocol/parse.h \
-	modules/proxy_protocol/proxy_protocol.c \
-	modules/proxy_protocol/test_hooks.c
+modules_proxy_protocol_test_hooks_SOURCES = $(modules_proxy_protocol_proxy_protocol_la_SOURCES) modules/proxy_protocol/test_hooks.c
 modules_proxy_protocol_test_hooks_CPPFLAGS = $(KIT_CPPFLAGS)
 modules_proxy_protocol_test_hooks_LDADD = $(KIT_LIBS)
 modules_proxy_protocol_test_parse_SOURCES = \

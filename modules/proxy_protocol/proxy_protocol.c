@@ -4,14 +4,18 @@
  *
  * Only from those whom the operator trusts: who may say where he comes from may come from anywhere. The address that is told holds
  * for everybody after us; the socket's own stays in the connection's struct for the log.
+ *
+ * To an origin the same is told in the first bytes of a connection, which is then for this client alone: they are part of what
+ * the pool compares.
  */
 #include "parse.h"
+#include "write.h"
 
 #include <weir/module.h>
 
 struct settings {
 	struct weir_list accept;	/* struct weir_network */
-	int header;
+	int header, send;
 };
 
 struct connection {
@@ -20,8 +24,10 @@ struct connection {
 };
 
 enum { REQUIRED, OPTIONAL };
+enum { NOTHING, V1, V2 };
 enum { TOLD, REFUSED };
 static const char *const headers[] = { "required", "optional", NULL };
+static const char *const versions[] = { "no", "v1", "v2", NULL };
 
 static const struct weir_option options[] = {
 	{ "accept", WEIR_NETWORK, offsetof(struct settings, accept), .repeat = true, .in = WEIR_IN_MODULE | WEIR_IN_LISTEN,
@@ -29,6 +35,10 @@ static const struct weir_option options[] = {
 	{ "header", WEIR_CHOICE, offsetof(struct settings, header), .choices = headers, .initial = "required",
 	  .in = WEIR_IN_MODULE | WEIR_IN_LISTEN,
 	  .doc = "Must their connections begin with the header? Without it, required ones are closed." },
+	{ "send", WEIR_CHOICE, offsetof(struct settings, send), .choices = versions, .initial = "no",
+	  .in = WEIR_IN_MODULE | WEIR_IN_ROUTE | WEIR_IN_UPSTREAM,
+	  .doc = "Begin connections to origins with a header of this version that tells of the client; of a route and its upstream, "
+		 "the route's counts unless it is no." },
 	{ .name = NULL }
 };
 
@@ -110,18 +120,37 @@ read_header(struct weir_connection *c, const void *settings, void *state)
 	}
 }
 
+/* --- to origins ------------------------------------------------------------------------------------------------------ */
+
+static enum weir_verdict
+tell(struct weir_exchange *x, const void *settings, void *state)
+{
+	const struct settings *set = settings, *upstream = weir_upstream_settings(x);
+	int version = set->send != NOTHING ? set->send : upstream->send;
+	struct weir_peer *peer = weir_peer(x);
+	char *header;
+
+	(void)state;
+	if (version == NOTHING || (header = weir_alloc(x, PROXY_WRITE_MOST)) == NULL)
+		return WEIR_NEXT;
+	peer->preface = header;
+	peer->preface_length = proxy_protocol_write(header, version, weir_client_address(x),
+		weir_connection_local(weir_exchange_connection(x)));
+	return WEIR_NEXT;
+}
+
+/* What an upstream says of `send` is known only when the peer is chosen. */
 static bool
 needed(const void *settings, enum weir_phase phase)
 {
 	const struct settings *set = settings;
 
-	(void)phase;
-	return set->accept.count > 0;
+	return phase != WEIR_PHASE_ACCEPT || set->accept.count > 0;
 }
 
 WEIR_MODULE(proxy_protocol) = {
 	WEIR_ABI,
-	.summary = "Learn the client's address from a balancer in front, by the PROXY protocol.",
+	.summary = "Learn the client's address from a balancer in front, and tell it to origins, by the PROXY protocol.",
 	.options = options,
 	.metrics = metrics,
 	.variables = variables,
@@ -130,4 +159,5 @@ WEIR_MODULE(proxy_protocol) = {
 	.order = WEIR_CLASS_FIRST,
 	.needed = needed,
 	.accept = read_header,
+	.hooks = { [WEIR_PHASE_PEER] = tell },
 };

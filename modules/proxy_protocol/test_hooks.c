@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <fake_exchange.h>
 
@@ -54,6 +55,54 @@ static const char *
 sender(void)
 {
 	return proxy_protocol_LTX_weir_module.variables[0].value(x, x->settings, x->state);
+}
+
+static void
+assert_told(const char *version, const char *client_address, const char *local, const char *bytes, size_t length)
+{
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(443) };
+
+	assert_null(fake_option(x, "send", version));
+	fake_peer(x, client_address);
+	fake_next_request(x);
+	if (inet_pton(AF_INET6, local, &to.sin6_addr) == 1) {
+		memcpy(&x->local, &to, sizeof(to));
+	} else {
+		memset(&x->local, 0, sizeof(x->local));
+		x->local.ss_family = AF_INET;
+		((struct sockaddr_in *)&x->local)->sin_port = htons(443);
+		assert_int_equal(inet_pton(AF_INET, local, &((struct sockaddr_in *)&x->local)->sin_addr), 1);
+	}
+	assert_int_equal(fake_run(x, WEIR_PHASE_PEER), WEIR_NEXT);
+	assert_int_equal(x->peer_asked.preface_length, length);
+	assert_memory_equal(x->peer_asked.preface, bytes, length);
+}
+
+static void
+an_origin_is_told(void **state)
+{
+	static const char start[] = "\r\n\r\n\0\r\nQUIT\n\x21";
+	char block[52];
+
+	(void)state;
+	assert_int_equal(fake_run(x, WEIR_PHASE_PEER), WEIR_NEXT);
+	assert_null(x->peer_asked.preface);
+	assert_told("v1", "192.0.2.7", "198.51.100.2", "PROXY TCP4 192.0.2.7 198.51.100.2 0 443\r\n", 41);
+	assert_told("v1", "2001:db8::7", "::1", "PROXY TCP6 2001:db8::7 ::1 0 443\r\n", 34);
+	assert_told("v1", "192.0.2.7", "::1", "PROXY TCP6 ::ffff:192.0.2.7 ::1 0 443\r\n", 39);
+	assert_told("v1", "192.0.2.7", "::ffff:198.51.100.2", "PROXY TCP4 192.0.2.7 198.51.100.2 0 443\r\n", 41);
+	assert_told("v1", "unix:", "::1", "PROXY UNKNOWN\r\n", 15);
+	memset(block, 0, sizeof(block));
+	memcpy(block, start, 13);
+	assert_told("v2", "unix:", "::1", block, 16);
+	memcpy(block + 13, "\x11\0\x0c\xc0\0\2\7\xc6\x33\x64\2\0\0\1\xbb", 15);
+	assert_told("v2", "192.0.2.7", "198.51.100.2", block, 28);
+	memset(block + 13, 0, 39);
+	memcpy(block + 13, "\x21\0\x24\x20\1\x0d\xb8", 7);
+	block[31] = 7;
+	block[47] = 1;
+	memcpy(block + 50, "\1\xbb", 2);
+	assert_told("v2", "2001:db8::7", "::1", block, 52);
 }
 
 #define LINE "PROXY TCP4 192.0.2.7 198.51.100.2 56324 443\r\n"
@@ -149,6 +198,7 @@ int
 main(void)
 {
 	const struct CMUnitTest scenes[] = {
+		cmocka_unit_test_setup_teardown(an_origin_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_trusted_sender_is_believed, begin, end),
 		cmocka_unit_test_setup_teardown(a_header_in_pieces_is_waited_for, begin, end),
 		cmocka_unit_test_setup_teardown(nobody_else_is_asked, begin, end),

@@ -175,6 +175,131 @@ def test_a_header_that_waits_outlives_a_reload():
         assert logged(weir, 1) == ["192.0.2.7 127.0.0.1 GET /last"]
 
 
+# --- to origins ------------------------------------------------------------------------------------------------------------
+
+OUT = """
+[module route]
+[module proxy_protocol]
+accept = 127.0.0.1
+header = optional
+[upstream origin]
+server = %(origin)s
+%(upstream)s
+[route all]
+match = */*
+upstream = origin
+%(route)s
+[route plain]
+match = */plain/*
+upstream = origin
+proxy_protocol.send = no
+"""
+
+
+def answer(connection):
+    """A script: answer each request with the first line that this connection brought."""
+    while head := connection.head():
+        if b"\r\n\r\n" not in head:
+            return
+        connection.answer(connection.received.split(b"\r\n")[0])
+
+
+def test_the_origin_is_told_on_a_connection_for_each_client():
+    with wire.Origin(answer) as origin:
+        ini = OUT % {"origin": origin.address, "upstream": "", "route": "proxy_protocol.send = v1"}
+        with scene.Weir(ini) as weir, wire.connect(weir) as one, wire.connect(weir) as two:
+            one.send(v1("192.0.2.1") + ASK)
+            assert wire.body_of(one)[1] == b"PROXY TCP4 192.0.2.1 198.51.100.2 56324 443"
+            two.send(v1("192.0.2.2") + ASK)
+            assert wire.body_of(two)[1] == b"PROXY TCP4 192.0.2.2 198.51.100.2 56324 443"
+            one.send(ASK)
+            assert wire.body_of(one)[1] == b"PROXY TCP4 192.0.2.1 198.51.100.2 56324 443"
+            assert len(origin.connections) == 2      # kept, and shared by nobody
+            one.send(ASK.replace(b"/ ", b"/plain/ "))
+            assert wire.body_of(one)[1] == b"GET /plain/ HTTP/1.1"
+            with wire.connect(weir) as plain:
+                plain.send(ASK)
+                told = wire.body_of(plain)[1].decode().split()
+                assert told[:4] == ["PROXY", "TCP4", "127.0.0.1", "127.0.0.1"] and told[5] == str(weir.port())
+
+
+def test_an_upstream_may_say_so_for_all_its_routes():
+    with wire.Origin(lambda c: (c.read(len(v2())), wire.polite(c))) as origin:
+        ini = OUT % {"origin": origin.address, "upstream": "proxy_protocol.send = v2", "route": ""}
+        with scene.Weir(ini) as weir, wire.connect(weir) as client:
+            client.send(v1())
+            for path in (b"/ ", b"/plain/ "):
+                client.send(ASK.replace(b"/ ", path, 1))
+                assert wire.body_of(client)[0] == 200
+            assert len(origin.connections) == 1 and origin.received.startswith(v2() + b"GET / ")
+            assert origin.received.count(v2()) == 1
+
+
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    server {{
+        listen 127.0.0.1:{port} proxy_protocol;
+        location / {{ return 200 "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr"; }}
+    }}
+}}
+"""
+HAPROXY_ORIGIN = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+frontend origin
+    bind 127.0.0.1:{port} accept-proxy
+    http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst]"
+"""
+
+
+def listens(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def origin_of(program, text):
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "conf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.format(folder=folder, port=port))
+        process = subprocess.Popen([*program, path], stderr=subprocess.DEVNULL)
+        try:
+            scene.until(lambda: listens(port), "the origin listens")
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(scene.PATIENCE)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("program, text", [(["/usr/sbin/nginx", "-c"], NGINX), (["/usr/sbin/haproxy", "-db", "-f"], HAPROXY_ORIGIN)])
+def test_nginx_and_haproxy_understand_it(program, text, version):
+    with origin_of(program, text) as address:
+        ini = OUT % {"origin": address, "upstream": "", "route": f"proxy_protocol.send = {version}"}
+        with scene.Weir(ini) as weir:
+            with wire.connect(weir) as client:
+                client.send(v2("192.0.2.9") + ASK)
+                assert wire.body_of(client) == (200, b"192.0.2.9 56324 198.51.100.2")
+                client.send(LAST)
+                assert wire.body_of(client) == (200, b"192.0.2.9 56324 198.51.100.2")
+
+
 HAPROXY = """
 defaults
     mode tcp

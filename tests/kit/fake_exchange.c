@@ -398,6 +398,13 @@ weir_direct_upstream(struct weir_exchange *x)
 	return (const struct weir_upstream *)&x->direct;
 }
 
+/* There are no settings of upstreams here: those of the route stand for them. */
+const void *
+weir_upstream_settings(struct weir_exchange *x)
+{
+	return x->settings;
+}
+
 void
 weir_choose_upstream(struct weir_exchange *x, const struct weir_upstream *upstream)
 {
