@@ -15,19 +15,18 @@
 #include <stdalign.h>
 
 #define SHARDS 64
-#define PURGES 64			/* that are remembered */
+#define PURGED_KEYS 4096		/* slots by hash */
+#define PURGES 64			/* by prefix and tag, that are remembered */
 #define PURGE_TEXT 1024			/* of each; one that is longer counts as one of all */
 
 struct cache_shard {
 	alignas(64) pthread_mutex_t lock;
 };
 
-enum cache_purge_kind { CACHE_PURGE_KEY, CACHE_PURGE_PREFIX, CACHE_PURGE_TAG };
-
 /* A purge, for responses that were asked for before it and come in after it. */
 struct cache_purge {
-	enum cache_purge_kind kind;
-	bool soft;
+	uint64_t number;		/* of all purges; 0: there was none */
+	bool by_tag, soft;
 	size_t length;
 	char text[PURGE_TEXT];
 };
@@ -54,7 +53,10 @@ struct cache_store {
 	struct cache_queues queues;
 	struct cache_object *dying;	/* being freed, some blocks at a time */
 	struct cache_stats stats;
-	struct cache_purge purges[PURGES];	/* number n at n % PURGES; the epoch is the last's */
+	uint64_t purged_keys[PURGED_KEYS];	/* the number of the last purge of a key with such a hash */
+	struct cache_purge purges[PURGES];	/* a ring; the newest is before next_purge */
+	unsigned next_purge;
+	uint64_t forgotten;		/* the number of the last that fell out of the ring */
 };
 
 static inline pthread_mutex_t *

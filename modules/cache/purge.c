@@ -25,22 +25,31 @@ purge_one(struct cache_store *store, struct cache_object *object, bool soft)
 	return counts;
 }
 
-/* Under the store's lock. */
-static void
-remember(struct cache_store *store, enum cache_purge_kind kind, bool soft, const char *text, size_t length)
+/* Under the store's lock, as all here that remembers. The number of a purge that begins. */
+static uint64_t
+count_purge(struct cache_store *store)
 {
-	uint64_t number = atomic_load_explicit(&store->epoch, memory_order_relaxed) + 1;
-	struct cache_purge *purge = &store->purges[number % PURGES];
+	return atomic_fetch_add_explicit(&store->epoch, 1, memory_order_release) + 1;
+}
 
-	purge->kind = kind;
+/* Keys are purged by clients, too, as often as they send unsafe requests: so each takes a slot, not a place in the ring. */
+static void
+remember_key(struct cache_store *store, uint64_t hash)
+{
+	store->purged_keys[hash % PURGED_KEYS] = count_purge(store);
+}
+
+static void
+remember(struct cache_store *store, bool by_tag, bool soft, const char *text, size_t length)
+{
+	struct cache_purge *purge = &store->purges[store->next_purge++ % PURGES];
+
+	store->forgotten = purge->number;
+	purge->number = count_purge(store);
+	purge->by_tag = by_tag && length <= PURGE_TEXT;
 	purge->soft = soft;
-	purge->length = length;
-	if (length > PURGE_TEXT) {
-		purge->kind = CACHE_PURGE_PREFIX;
-		purge->length = 0;
-	}
+	purge->length = length <= PURGE_TEXT ? length : 0;
 	memcpy(purge->text, text, purge->length);
-	atomic_store_explicit(&store->epoch, number, memory_order_release);
 }
 
 static bool
@@ -61,27 +70,19 @@ begins_with(const struct cache_object *object, const char *text, size_t length)
 static bool
 is_meant(const struct cache_purge *purge, const struct cache_object *object)
 {
-	switch (purge->kind) {
-	case CACHE_PURGE_KEY:
-		return object->name.key_length == purge->length && begins_with(object, purge->text, purge->length);
-	case CACHE_PURGE_PREFIX:
-		return begins_with(object, purge->text, purge->length);
-	default:
-		return has_tag(object, purge->text, purge->length);
-	}
+	return purge->by_tag ? has_tag(object, purge->text, purge->length) : begins_with(object, purge->text, purge->length);
 }
 
+/* A key that shares its slot with a purged one is kept out once in vain, which does no harm. */
 bool
 cache_store_was_purged(const struct cache_store *store, struct cache_object *object)
 {
-	uint64_t last = atomic_load_explicit(&store->epoch, memory_order_relaxed);
+	if (store->purged_keys[object->name.hash % PURGED_KEYS] > object->epoch || store->forgotten > object->epoch)
+		return true;
+	for (unsigned i = 0; i < PURGES; i++) {
+		const struct cache_purge *purge = &store->purges[i];
 
-	if (last - object->epoch > PURGES)
-		return true;		/* nobody remembers all of them */
-	for (uint64_t number = object->epoch + 1; number <= last; number++) {
-		const struct cache_purge *purge = &store->purges[number % PURGES];
-
-		if (!is_meant(purge, object))
+		if (purge->number <= object->epoch || !is_meant(purge, object))
 			continue;
 		if (!purge->soft)
 			return true;
@@ -117,7 +118,7 @@ cache_store_purge(struct cache_store *store, const struct cache_name *name, bool
 	size_t count;
 
 	pthread_mutex_lock(&store->lock);
-	remember(store, CACHE_PURGE_KEY, soft, name->key, name->key_length);
+	remember_key(store, name->hash);
 	count = purge_bucket(store, name->hash & store->bucket_mask, name->key, name->key_length, true, soft);
 	pthread_mutex_unlock(&store->lock);
 	return count;
@@ -129,7 +130,7 @@ cache_store_purge_prefix(struct cache_store *store, const char *prefix, size_t l
 	size_t count = 0;
 
 	pthread_mutex_lock(&store->lock);
-	remember(store, CACHE_PURGE_PREFIX, soft, prefix, length);
+	remember(store, false, soft, prefix, length);
 	for (uint64_t bucket = 0; bucket <= store->bucket_mask; bucket++) {
 		if (bucket % BATCH == BATCH - 1) {
 			pthread_mutex_unlock(&store->lock);
@@ -172,7 +173,7 @@ cache_store_purge_tag(struct cache_store *store, const char *text, size_t length
 	size_t count = 0, looked = 0;
 
 	pthread_mutex_lock(&store->lock);
-	remember(store, CACHE_PURGE_TAG, soft, text, length);
+	remember(store, true, soft, text, length);
 	for (tag = store->tags[hash & store->tag_mask]; tag != NULL; tag = leave_place(&mark)) {
 		mark_place(&mark, tag);
 		if (tag->object != NULL && tag->hash == hash && tag->length == length && memcmp(tag->text, text, length) == 0)

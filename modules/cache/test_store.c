@@ -344,6 +344,7 @@ a_purge_means_what_is_under_way(void **state)
 	uint64_t epoch = cache_store_epoch(store);
 	struct cache_object *object;
 	char long_prefix[2000];
+	unsigned count = 0;
 
 	(void)state;
 	cache_store_purge(store, &name, false);
@@ -373,6 +374,24 @@ a_purge_means_what_is_under_way(void **state)
 	assert_true(put_variant(store, "http://e/", "", "", epoch));
 	cache_store_purge_tag(store, "none", 4, false);	/* more purges than are remembered: who knows? */
 	assert_false(put_variant(store, "http://e/", "", "", epoch));
+
+	epoch = cache_store_epoch(store);	/* but never so many keys: any client may purge one */
+	for (int i = 0; i < 1000; i++) {
+		char key[32];
+		struct cache_name other;
+
+		snprintf(key, sizeof(key), "http://f/%d", i);
+		other = name_of(key, "");
+		cache_store_purge(store, &other, false);
+	}
+	assert_false(put_variant(store, "http://f/500", "", "", epoch));
+	for (int i = 0; i < 40; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "http://g/%d", i);
+		count += put_variant(store, key, "", "", epoch);
+	}
+	assert_true(count > 20);
 	cache_store_release(&store);
 }
 
