@@ -452,6 +452,8 @@ admit(struct weir_exchange *x, const struct cache_settings *set, struct cache_st
 	if (object != NULL) {
 		*fill = (struct fill){ store, cache_object_hold(object) };
 		if (weir_take_body(x, &sink, set->fetch_time)) {
+			if (cache_body_state(object->body) == CACHE_ABORTED)	/* what came with the head was broken already */
+				return object;
 			if (names[0] != '\0')
 				mark(x, s, CACHE_VARY, names, INT64_MAX / 4);
 			cache_store_add(store, object);

@@ -90,8 +90,8 @@ modules_cache_test_store_SOURCES = $(cache_store_sources) modules/cache/store_sc
 modules_cache_test_store_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_threads_SOURCES = $(cache_store_sources) modules/cache/store_scenes.h modules/cache/test_threads.c
 modules_cache_test_threads_LDADD = $(CMOCKA_LIBS)
-TESTS += modules/cache/test_cache.py
-EXTRA_DIST += modules/cache/test_cache.py
+TESTS += modules/cache/test_cache.py modules/cache/test_coalescing.py
+EXTRA_DIST += modules/cache/test_cache.py modules/cache/test_coalescing.py
 
 FUZZ_TARGETS += modules/cache/fuzz_rules
 EXTRA_DIST += modules/cache/corpus

@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many requests for one thing at one time: one is sent to the origin, all are answered as it arrives, and whatever goes wrong
+with that one is made good by one other."""
+import contextlib
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests/e2e"))
+import scene    # noqa: E402
+import wire     # noqa: E402
+
+INI = """
+[module cache]
+size = %s
+%s
+[module route]
+[upstream u]
+server = %s
+first_byte_timeout = 20s
+[route all]
+match = */*
+upstream = u
+"""
+HEAD = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n"
+CROWD = 40
+
+
+class Stage:
+    """An origin whose requests wait for the scene: `next()` is the connection of the next one that comes, its head read."""
+
+    def __init__(self, options="", size="8M", threads=4):
+        self.origin = wire.Origin(self.talk, backlog=1024)
+        self.options, self.size, self.threads = options, size, threads
+        self.came, self.asked, self.arrived = [], 0, threading.Condition()
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        self.stack.enter_context(self.origin)
+        self.weir = self.stack.enter_context(scene.Weir(self.ini(), threads=self.threads))
+        return self
+
+    def __exit__(self, *what):
+        self.stack.__exit__(*what)
+
+    def ini(self):
+        return INI % (self.size, self.options, self.origin.address)
+
+    def talk(self, connection):
+        while True:
+            head = connection.head()
+            if not head.endswith(b"\r\n\r\n"):
+                return
+            connection.asked = head
+            connection.done = threading.Event()
+            with self.arrived:
+                self.asked += 1
+                self.came.append(connection)
+                self.arrived.notify()
+            connection.done.wait(scene.PATIENCE)
+            if connection.ended:
+                return
+
+    def next(self):
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: self.came, scene.PATIENCE), "nothing is asked of the origin"
+            return self.came.pop(0)
+
+    def answer(self, connection, body=b"body", fields=b"", head=HEAD):
+        connection.send(head + fields + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        connection.done.set()
+
+    def die(self, connection):
+        connection.close()
+        connection.done.set()
+
+    def client(self, target="/", fields="", **more):
+        client = self.stack.enter_context(wire.connect(self.weir, **more))
+        client.send(f"GET {target} HTTP/1.1\r\nHost: weir.test\r\n{fields}\r\n")
+        return client
+
+    def crowd(self, count=CROWD, target="/", fields=""):
+        before = self.misses()
+        clients = [self.client(target, fields) for _ in range(count)]
+        scene.until(lambda: self.weir.metric("weir_requests_active") >= count, "all have asked")
+        assert self.misses() - before <= 1
+        return clients
+
+    def misses(self):
+        return self.weir.metric("weir_cache_misses_total")
+
+    def settles(self):
+        """Nothing is left of it."""
+        scene.until(lambda: self.weir.metric("weir_requests_active") == 0 and self.weir.metric("weir_own_active") == 0
+                    and "flights        0\n" in self.weir.ctl("cache", "stats")[1], "all is over")
+
+
+def all_get(clients, body=b"body", status=200):
+    for client in clients:
+        assert wire.body_of(client) == (status, body)
+
+
+def test_one_is_asked_for_and_all_are_answered():
+    with Stage() as stage:
+        clients = stage.crowd()
+        stage.answer(stage.next())
+        all_get(clients)
+        assert stage.asked == 1 and stage.weir.metric("weir_cache_coalesced_total") == CROWD - 1
+        all_get([stage.client()])
+        assert stage.asked == 1
+        stage.settles()
+
+
+def test_a_body_is_passed_on_as_it_arrives():
+    with Stage() as stage:
+        clients = stage.crowd()
+        origin = stage.next()
+        origin.send(HEAD + b"Content-Length: 10\r\n\r\n01234")
+        late = stage.client()       # that joins in the middle
+        for client in [*clients, late]:
+            client.head()
+            assert client.read(5) == b"01234"
+        origin.send(b"56789")
+        origin.done.set()
+        for client in [*clients, late]:
+            assert client.read(5) == b"56789"
+        stage.settles()
+
+
+def test_a_leader_that_fails_is_followed_by_one():
+    with Stage() as stage:
+        clients = stage.crowd()
+        stage.die(stage.next())
+        second = stage.next()
+        assert stage.asked == 2
+        stage.answer(second)
+        answers = sorted(wire.body_of(client)[0] for client in clients)
+        assert answers == [200] * (CROWD - 1) + [502]
+        assert stage.asked == 2
+        stage.settles()
+
+
+@pytest.mark.parametrize("when", ["before the head", "after the head", "in the body"])
+def test_a_client_that_leaves_does_not_stop_the_fetch(when):
+    with Stage() as stage:
+        leader = stage.client()
+        origin = stage.next()
+        clients = stage.crowd(CROWD)
+        if when != "before the head":
+            origin.send(HEAD + b"Content-Length: 10\r\n\r\n" + (b"01234" if when == "in the body" else b""))
+            leader.head()
+        leader.reset()
+        scene.until(lambda: stage.weir.metric("weir_client_connections") == CROWD, "it is gone")
+        if when == "before the head":
+            stage.answer(origin, b"0123456789")
+        else:
+            origin.send(b"56789" if when == "in the body" else b"0123456789")
+            origin.done.set()
+        all_get(clients, b"0123456789")
+        assert stage.asked == 1
+        stage.settles()
+
+
+def test_all_clients_leave_and_nothing_is_left():
+    with Stage() as stage:
+        clients = stage.crowd()
+        origin = stage.next()
+        for client in clients:
+            client.reset()
+        scene.until(lambda: stage.weir.metric("weir_client_connections") == 0, "all are gone")
+        stage.answer(origin)
+        stage.settles()
+        all_get([stage.client()])
+        assert stage.asked == 1
+
+
+def test_an_origin_that_dies_in_the_middle_poisons_nothing():
+    with Stage() as stage:
+        clients = stage.crowd()
+        origin = stage.next()
+        origin.send(HEAD + b"Content-Length: 10\r\n\r\n01234")
+        for client in clients:
+            client.head()
+        stage.die(origin)
+        for client in clients:
+            assert client.rest_cut() == (b"01234", True)
+        again = stage.client()
+        stage.answer(stage.next())
+        all_get([again])
+        stage.settles()
+
+
+def test_what_cannot_be_stored_is_not_serialised():
+    with Stage() as stage:
+        clients = stage.crowd()
+        stage.answer(stage.next(), b"mine", head=b"HTTP/1.1 200 OK\r\nCache-Control: private\r\n")
+        connections = [stage.next() for _ in range(CROWD - 1)]      # all of them, before one is answered
+        for connection in connections:
+            stage.answer(connection, b"mine", head=b"HTTP/1.1 200 OK\r\nCache-Control: private\r\n")
+        all_get(clients, b"mine")
+        more = [stage.client() for _ in range(5)]                   # and it is remembered
+        for connection in [stage.next() for _ in range(5)]:
+            stage.answer(connection, b"mine")
+        all_get(more, b"mine")
+        stage.settles()
+
+
+def test_a_slow_leader_is_joined_by_one_at_a_time():
+    with Stage("lock_timeout = 300ms") as stage:
+        clients = stage.crowd()
+        begun = time.monotonic()
+        first, second = stage.next(), stage.next()
+        assert stage.asked == 2 and time.monotonic() - begun < 10
+        stage.answer(second, b"late")
+        all_get([client for client in clients if not stage.die(first) and client is not clients[0]], b"late")
+        assert stage.asked <= 3
+        stage.settles()
+
+
+def test_who_has_waited_too_long_is_told():
+    with Stage("lock_timeout = 100ms\nlock_age = 400ms", threads=1) as stage:
+        clients = stage.crowd(20)
+        origins = [stage.next()]
+        statuses = []
+        scene.until(lambda: stage.weir.metric("weir_responses_5xx_total") >= 10, "they are told")
+        assert stage.asked <= 8
+        stage.answer(origins[0])
+        while stage.came:
+            stage.answer(stage.next())
+        for client in clients:
+            statuses.append(wire.body_of(client)[0])
+        assert set(statuses) == {200, 504}
+        stage.settles()
+
+
+def test_variants_are_fetched_side_by_side():
+    with Stage() as stage:
+        one = stage.crowd(10, fields="X: one\r\n")
+        two = [stage.client(fields="X: two\r\n") for _ in range(10)]
+        scene.until(lambda: stage.weir.metric("weir_requests_active") >= 20, "all have asked")
+        stage.answer(stage.next(), b"1", b"Vary: X\r\n")
+        all_get(one, b"1")
+        other = stage.next()
+        assert b"X: two" in other.asked
+        stage.answer(other, b"2", b"Vary: X\r\n")
+        all_get(two, b"2")
+        assert stage.asked == 2
+        stage.settles()
+
+
+def test_a_purge_during_the_fetch():
+    with Stage() as stage:
+        clients = stage.crowd(10)
+        origin = stage.next()
+        origin.send(HEAD + b"Content-Length: 10\r\n\r\n01234")
+        for client in clients:
+            client.head()
+        assert stage.weir.ctl("cache", "purge", "http://weir.test/")[0] == 0
+        after = stage.client()
+        new = stage.next()
+        origin.send(b"56789")
+        origin.done.set()
+        for client in clients:
+            assert client.read(10) == b"0123456789"
+        stage.answer(new, b"new")
+        all_get([after, stage.client()], b"new")
+        assert stage.asked == 2
+        stage.settles()
+
+
+def test_a_purge_before_the_head():
+    with Stage() as stage:
+        clients = stage.crowd(10)
+        origin = stage.next()
+        assert stage.weir.ctl("cache", "purge", "http://weir.test/")[0] == 0
+        stage.answer(origin, b"old")            # it was asked for before the purge: only who asked for it has it
+        stage.answer(stage.next(), b"new")
+        assert sorted(wire.body_of(client)[1] for client in clients) == [b"new"] * 9 + [b"old"]
+        stage.settles()
+
+
+def test_a_reload_during_the_fetch():
+    with Stage() as stage:
+        clients = stage.crowd(10)
+        origin = stage.next()
+        stage.weir.reload(stage.ini())
+        clients += [stage.client() for _ in range(10)]
+        scene.until(lambda: stage.weir.metric("weir_requests_active") >= 20, "all have asked")
+        stage.answer(origin)
+        all_get(clients)
+        assert stage.asked == 1
+        stage.settles()
+
+
+def test_a_slow_reader_slows_nobody():
+    body = bytes(range(256)) * 8192
+    with Stage(size="32M") as stage:
+        slow = stage.client(receive=4096)
+        origin = stage.next()
+        clients = [stage.client() for _ in range(5)]
+        scene.until(lambda: stage.weir.metric("weir_requests_active") >= 6, "all have asked")
+        stage.answer(origin, body)
+        all_get(clients, body)
+        assert stage.weir.metric("weir_own_active") == 0
+        all_get([slow], body)
+        stage.settles()
+
+
+def test_eviction_while_it_is_filled_and_read():
+    piece = b"x" * 60000
+    with Stage(size="1M") as stage:
+        clients = stage.crowd(5)
+        origin = stage.next()
+        origin.send(HEAD + b"Content-Length: 120000\r\n\r\n" + piece)
+        for client in clients:
+            client.head()
+            assert client.read(60000) == piece
+        for i in range(40):
+            other = stage.client(f"/{i}")
+            stage.answer(stage.next(), piece)
+            all_get([other], piece)
+        origin.send(piece)
+        origin.done.set()
+        for client in clients:
+            assert client.read(60000) == piece
+        stage.settles()
+
+
+@pytest.mark.parametrize("how", ["confirmed", "changed", "failed"])
+def test_many_ask_for_what_is_stale(how):
+    with Stage("stale_if_error = 1h") as stage:
+        first = stage.client()
+        stage.answer(stage.next(), b"old", b'ETag: "a"\r\n', b"HTTP/1.1 200 OK\r\nCache-Control: max-age=1\r\n")
+        all_get([first], b"old")
+        time.sleep(2.1)
+        clients = stage.crowd()
+        origin = stage.next()
+        assert b'If-None-Match: "a"' in origin.asked
+        if how == "confirmed":
+            origin.send(b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nCache-Control: max-age=60\r\n\r\n')
+            origin.done.set()
+        elif how == "changed":
+            stage.answer(origin, b"new")
+        else:
+            stage.answer(origin, b"no", b"", b"HTTP/1.1 503 No\r\n")
+        all_get(clients, b"new" if how == "changed" else b"old")
+        assert stage.asked == 2
+        stage.weir.ctl("cache", "stats")
+
+
+@pytest.mark.parametrize("lie", [
+    HEAD + b"Content-Length: 100\r\n\r\nshort",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nshort\r\nmalformed",
+    HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nshort",
+    HEAD + b"".join(b"X%d: y\r\n" % i for i in range(5000)) + b"\r\n",
+    b"HTTP/1.1 206 Part\r\nCache-Control: max-age=60\r\nContent-Range: bytes 0-4/5\r\nContent-Length: 5\r\n\r\nshort",
+    b"HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=60\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+])
+def test_an_origin_that_lies_poisons_nothing(lie):
+    with Stage() as stage:
+        liar = stage.client()
+        origin = stage.next()
+        origin.send(lie)
+        stage.die(origin)
+        with contextlib.suppress(ValueError, IndexError, ConnectionError):
+            wire.body_of(liar)
+        liar.close()
+        clients = [stage.client() for _ in range(3)]
+        stage.answer(stage.next(), b"true")
+        all_get(clients, b"true")
+        stage.settles()
+
+
+def test_storms():
+    """Many keys, many clients, some of which leave, an origin that fails at times: nothing is lost or stays."""
+    with Stage("lock_timeout = 500ms", size="2M") as stage:
+        over = threading.Event()
+
+        def play():
+            turn = 0
+            while not over.is_set():
+                with stage.arrived:
+                    if not stage.arrived.wait_for(lambda: stage.came, 0.1):
+                        continue
+                    connection = stage.came.pop(0)
+                turn += 1
+                try:
+                    if turn % 7 == 0:
+                        stage.die(connection)
+                    elif turn % 5 == 0:
+                        stage.answer(connection, b"p", head=b"HTTP/1.1 200 OK\r\nCache-Control: private\r\n")
+                    else:
+                        stage.answer(connection, b"x" * 20000, b"Vary: X\r\n" if turn % 3 == 0 else b"")
+                except OSError:
+                    connection.done.set()
+
+        def ask(number):
+            for i in range(40):
+                with wire.connect(stage.weir) as client:
+                    client.send(f"GET /{(i * 7 + number) % 9} HTTP/1.1\r\nHost: weir.test\r\nX: {number % 3}\r\n\r\n")
+                    if (i + number) % 6 == 0:
+                        client.reset()
+                        continue
+                    with contextlib.suppress(ConnectionError):
+                        assert wire.body_of(client)[0] in (200, 502)
+
+        player = threading.Thread(target=play)
+        clients = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+        for thread in [player, *clients]:
+            thread.start()
+        for i in range(10):
+            stage.weir.ctl("cache", "purge", *(["--soft"] if i % 2 else []), f"http://weir.test/{i % 9}")
+        for thread in clients:
+            thread.join()
+        stage.settles()
+        over.set()
+        player.join()
