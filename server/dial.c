@@ -157,7 +157,7 @@ reach(struct dial *d, struct upstream *u)
 			upstream_close(&d->attempts[i]);
 	deadline_clear(&d->stagger);
 	d->reached = u;
-	establish_begin(&d->establish, peer, u, &d->x->arena);
+	establish_begin(&d->establish, peer, pool_key(d->pool), u, &d->x->arena);
 	return establish(d, u);
 }
 

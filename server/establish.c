@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * establish: CONNECT through each proxy, strictly (RFC 9110, 9.3.6), and what comes after.
+ * establish: TLS with each proxy where it has some, CONNECT through it, strictly (RFC 9110, 9.3.6); then what is the peer's.
  *
  * A proxy's answer is read like an origin's, with the same parser. Only a 2xx without a body makes a tunnel; bytes behind it would
  * be the peer's first words, and nobody whom we connect to speaks first, so they are an error too.
@@ -14,7 +14,9 @@
 #include "arena.h"
 #include "buffer.h"
 #include "http1.h"
+#include "key.h"
 #include "message.h"
+#include "pool.h"
 #include "thread.h"
 #include "upstream.h"
 
@@ -87,7 +89,11 @@ establish_waits_for(const struct establish *e)
 {
 	const char *text = NULL;
 
-	if (e->step == ESTABLISH_ANSWER)
+	if (e->step == ESTABLISH_SHAKE && e->via != NULL)
+		text = arena_printf(e->arena, "TLS with the proxy %s took too long", proxy_name(e));
+	else if (e->step == ESTABLISH_SHAKE)
+		text = "TLS with it took too long";
+	else if (e->step == ESTABLISH_ANSWER)
 		text = arena_printf(e->arena, "the proxy %s did not answer CONNECT %s in time", proxy_name(e), next_name(e));
 	return text == NULL ? "connecting took too long" : text;
 }
@@ -215,7 +221,8 @@ judge(struct establish *e, const struct response *r)
 	if (e->upstream->in != NULL)
 		return fail(e, WEIR_PEER_PROXY, "the proxy %s sent bytes behind its answer to CONNECT %s", proxy_name(e), next_name(e));
 	e->via = e->via->next;
-	e->step = e->via != NULL ? ESTABLISH_ASK : ESTABLISH_PREFACE;
+	e->place++;
+	e->step = ESTABLISH_BEGIN;
 	return ESTABLISH_READY;
 }
 
@@ -272,11 +279,6 @@ answer(struct establish *e)
 	enum establish_result result;
 	size_t length;
 
-	if (u->out.queued > 0) {
-		result = sent(e, outlet_flush(&u->out, &u->wire));
-		if (result != ESTABLISH_READY)
-			return result;
-	}
 	while ((length = http1_head_length(u->in == NULL ? "" : u->in->from, buffer_length(u->in), 0)) == 0) {
 		if (buffer_length(u->in) >= ANSWER_MOST)
 			return malformed(e, "its head is too large");
@@ -289,23 +291,75 @@ answer(struct establish *e)
 	return parse(e, length);
 }
 
-/* --- the steps -------------------------------------------------------------------------------------------------------- */
+/* --- TLS -------------------------------------------------------------------------------------------------------------- */
 
 static enum establish_result
-say_preface(struct establish *e)
+no_tls(struct establish *e)
+{
+	if (e->via != NULL)
+		return fail(e, WEIR_PEER_TLS, "the proxy %s: %s", proxy_name(e), e->client.why);
+	return fail(e, WEIR_PEER_TLS, "%s", e->client.why);
+}
+
+/* What comes once TLS is there, or is not wanted. */
+static enum establish_step
+step_after_tls(const struct establish *e)
+{
+	return e->via != NULL ? ESTABLISH_ASK : ESTABLISH_END;
+}
+
+/* Only sessions with peers are resumed: that is where they are many. */
+static enum establish_result
+secure(struct establish *e)
+{
+	struct upstream *u = e->upstream;
+	const struct weir_peer_tls *tls = e->via != NULL ? &e->via->tls : &e->peer->tls;
+	bool begun;
+
+	e->step = tls->on ? ESTABLISH_SHAKE : step_after_tls(e);
+	if (!tls->on)
+		return ESTABLISH_READY;
+	if (e->via != NULL)
+		begun = tls_client_begin(&e->client, &u->wire, tls, key_terms(e->key, e->place), e->via->address.host, NULL);
+	else
+		begun = tls_client_begin(&e->client, &u->wire, tls, key_terms(e->key, KEY_PEER), NULL, pool_ticket(u->pool));
+	return begun ? ESTABLISH_READY : no_tls(e);
+}
+
+static enum establish_result
+shake(struct establish *e)
+{
+	struct upstream *u = e->upstream;
+	enum tls_result result = tls_client_go(&e->client, &u->wire);
+
+	if (result == TLS_FAILED)
+		return no_tls(e);
+	if (!upstream_want_read(u, result != TLS_WRITE) || !upstream_want_write(u, result == TLS_WRITE))
+		return fail(e, WEIR_PEER_REFUSED, "no memory to wait for it");
+	if (result != TLS_DONE)
+		return ESTABLISH_WAIT;
+	u->judged = e->client.judged;
+	e->step = step_after_tls(e);
+	return ESTABLISH_READY;
+}
+
+/* --- the steps -------------------------------------------------------------------------------------------------------- */
+
+/* A proxy, or the peer, is reached. */
+static enum establish_result
+greet(struct establish *e)
 {
 	struct upstream *u = e->upstream;
 
-	if (e->peer->tls.on)
-		return fail(e, WEIR_PEER_TLS, "TLS to it is not possible");
-	e->step = ESTABLISH_END;
-	if (e->peer->preface_length == 0)
+	e->step = ESTABLISH_SECURE;
+	if (e->via != NULL || e->peer->preface_length == 0)
 		return ESTABLISH_READY;
 	return sent(e, outlet_send(&u->out, u->thread, &u->wire, e->peer->preface, e->peer->preface_length, NULL));
 }
 
+/* What is queued goes first: TLS writes past the outlet while it begins. */
 static enum establish_result
-finish(struct establish *e)
+flush(struct establish *e)
 {
 	struct upstream *u = e->upstream;
 
@@ -313,24 +367,27 @@ finish(struct establish *e)
 }
 
 void
-establish_begin(struct establish *e, const struct weir_peer *peer, struct upstream *u, struct arena *arena)
+establish_begin(struct establish *e, const struct weir_peer *peer, const struct key *key, struct upstream *u, struct arena *arena)
 {
-	*e = (struct establish){ .peer = peer, .upstream = u, .arena = arena, .via = peer->via,
-		.step = peer->via != NULL ? ESTABLISH_ASK : ESTABLISH_PREFACE };
+	*e = (struct establish){ .peer = peer, .key = key, .upstream = u, .arena = arena, .via = peer->via };
 }
 
 enum establish_result
 establish_go(struct establish *e)
 {
-	enum establish_result result = ESTABLISH_READY;
+	enum establish_result result = flush(e);
 
 	while (result == ESTABLISH_READY && e->step != ESTABLISH_END) {
-		if (e->step == ESTABLISH_ASK)
+		if (e->step == ESTABLISH_BEGIN)
+			result = greet(e);
+		else if (e->step == ESTABLISH_SECURE)
+			result = secure(e);
+		else if (e->step == ESTABLISH_SHAKE)
+			result = shake(e);
+		else if (e->step == ESTABLISH_ASK)
 			result = ask(e);
-		else if (e->step == ESTABLISH_ANSWER)
-			result = answer(e);
 		else
-			result = say_preface(e);
+			result = answer(e);
 	}
-	return result == ESTABLISH_READY ? finish(e) : result;
+	return result;
 }

@@ -236,6 +236,9 @@ bool origin_may_retry(const struct weir_exchange *);
 /* The peer as the route's upstream has it: at the beginning of the phase peer. */
 void origin_reset_peer(struct weir_exchange *);
 
+/* Put the logical host into the peer where TLS goes by it (peer.c). False without memory. */
+bool peer_name(struct weir_exchange *);
+
 /* The connection has broken before a response's head came. */
 enum weir_phase origin_lost(struct weir_exchange *, enum weir_peer_failure, const char *cause);
 

@@ -7,6 +7,7 @@
  */
 #include "key.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -14,10 +15,16 @@
 #include <string.h>
 #include <weir/peer.h>
 
+#include "identity.h"
+#include "tls_client.h"
+#include "trust.h"
+
 struct key {
 	_Atomic unsigned references;
 	uint64_t hash;
-	struct weir_peer peer;		/* its texts and proxies lie behind the struct */
+	struct weir_peer peer;		/* its texts and proxies lie behind the struct; what is trusted and shown is in `terms` */
+	struct tls_terms *terms;	/* the peer's, and then one for each proxy */
+	unsigned term_count;
 };
 
 /* --- hashing ---------------------------------------------------------------------------------------------------------- */
@@ -103,7 +110,6 @@ same_tls(const struct weir_peer_tls *a, const struct weir_peer_tls *b)
 	if (!a->on || !b->on)
 		return a->on == b->on;
 	return a->verify == b->verify && same_text(a->sni, b->sni) && same_text(a->verify_name, b->verify_name)
-		&& a->trust == b->trust && a->identity == b->identity
 		&& same_text(a->alpn, b->alpn) && same_text(a->priority, b->priority);
 }
 
@@ -127,22 +133,62 @@ same_peer(const struct weir_peer *a, const struct weir_peer *b)
 		&& same_tls(&a->tls, &b->tls);
 }
 
+/* Does TLS by these settings still mean these contents? */
+static bool
+terms_fit(const struct tls_terms *terms, const struct weir_peer_tls *tls)
+{
+	const void *trust = !tls->on || tls->trust == NULL ? NULL : trust_peek(tls->trust);
+	const void *identity = !tls->on || tls->identity == NULL ? NULL : identity_peek(tls->identity);
+
+	return terms->trust == trust && terms->identity == identity;
+}
+
+static bool
+all_terms_fit(const struct key *key, const struct weir_peer *peer)
+{
+	const struct tls_terms *terms = key->terms;
+
+	if (!terms_fit(terms, &peer->tls))
+		return false;
+	for (const struct weir_via *via = peer->via; via != NULL; via = via->next)
+		if (!terms_fit(++terms, &via->tls))
+			return false;
+	return true;
+}
+
+static bool
+same_terms(const struct key *a, const struct key *b)
+{
+	for (unsigned i = 0; i < a->term_count; i++)
+		if (a->terms[i].trust != b->terms[i].trust || a->terms[i].identity != b->terms[i].identity)
+			return false;
+	return true;
+}
+
 uint64_t
 key_hash(const struct key *key)
 {
 	return key->hash;
 }
 
-bool
-key_fits(const struct key *key, uint64_t hash, const struct weir_peer *peer)
+const struct tls_terms *
+key_terms(const struct key *key, int place)
 {
-	return key->hash == hash && same_peer(&key->peer, peer);
+	assert(place + 1 >= 0 && (unsigned)(place + 1) < key->term_count);
+	return &key->terms[place + 1];
 }
 
 bool
+key_fits(const struct key *key, uint64_t hash, const struct weir_peer *peer)
+{
+	return key->hash == hash && same_peer(&key->peer, peer) && all_terms_fit(key, peer);
+}
+
+/* Of two equal peers the chains are equally long, so their terms are as many. */
+bool
 key_same(const struct key *a, const struct key *b)
 {
-	return a == b || (a->hash == b->hash && same_peer(&a->peer, &b->peer));
+	return a == b || (a->hash == b->hash && same_peer(&a->peer, &b->peer) && same_terms(a, b));
 }
 
 /* --- copying ---------------------------------------------------------------------------------------------------------- */
@@ -180,9 +226,12 @@ keep_text(struct store *store, const char **text)
 		*text = keep(store, *text, strlen(*text) + 1);
 }
 
+/* The handles of what is trusted and shown are their generation's, and are not kept. */
 static void
 keep_tls(struct store *store, struct weir_peer_tls *tls)
 {
+	tls->trust = NULL;
+	tls->identity = NULL;
 	keep_text(store, &tls->sni);
 	keep_text(store, &tls->verify_name);
 	keep_text(store, &tls->alpn);
@@ -220,20 +269,55 @@ keep_peer(struct store *store, const struct weir_peer *from)
 	return peer;
 }
 
+/* --- life ------------------------------------------------------------------------------------------------------------- */
+
+static void
+hold_terms(struct tls_terms *terms, const struct weir_peer_tls *tls)
+{
+	if (tls->on && tls->trust != NULL)
+		terms->trust = trust_hold(tls->trust);
+	if (tls->on && tls->identity != NULL)
+		terms->identity = identity_hold(tls->identity);
+}
+
+static void
+hold_all_terms(struct key *key, const struct weir_peer *peer)
+{
+	struct tls_terms *terms = key->terms;
+
+	hold_terms(terms, &peer->tls);
+	for (const struct weir_via *via = peer->via; via != NULL; via = via->next)
+		hold_terms(++terms, &via->tls);
+}
+
+static unsigned
+count_terms(const struct weir_peer *peer)
+{
+	unsigned count = 1;
+
+	for (const struct weir_via *via = peer->via; via != NULL; via = via->next)
+		count++;
+	return count;
+}
+
 struct key *
 key_new(const struct weir_peer *peer, uint64_t hash)
 {
+	unsigned count = count_terms(peer);
 	struct store store = { NULL, 0 };
 	struct key *key;
 
 	keep_peer(&store, peer);
-	key = calloc(1, pad(sizeof(*key)) + store.size);
+	key = calloc(1, pad(sizeof(*key)) + pad(count * sizeof(*key->terms)) + store.size);
 	if (key == NULL)
 		return NULL;
-	store.at = (char *)key + pad(sizeof(*key));
+	key->terms = (struct tls_terms *)((char *)key + pad(sizeof(*key)));
+	key->term_count = count;
+	store.at = (char *)key->terms + pad(count * sizeof(*key->terms));
 	atomic_init(&key->references, 1);
 	key->hash = hash;
 	key->peer = keep_peer(&store, peer);
+	hold_all_terms(key, peer);
 	return key;
 }
 
@@ -247,6 +331,11 @@ key_share(struct key *key)
 void
 key_drop(struct key *key)
 {
-	if (atomic_fetch_sub_explicit(&key->references, 1, memory_order_acq_rel) == 1)
-		free(key);
+	if (atomic_fetch_sub_explicit(&key->references, 1, memory_order_acq_rel) != 1)
+		return;
+	for (unsigned i = 0; i < key->term_count; i++) {
+		trust_drop(&key->terms[i].trust);
+		identity_drop(&key->terms[i].identity);
+	}
+	free(key);
 }

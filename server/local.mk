@@ -177,6 +177,8 @@ libweircore_a_SOURCES = \
 	server/thread.h \
 	server/tls.c \
 	server/tls.h \
+	server/tls_client.c \
+	server/tls_client.h \
 	server/trust.c \
 	server/trust.h \
 	server/tunnel.c \

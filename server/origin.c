@@ -26,6 +26,7 @@ origin_reset_peer(struct weir_exchange *x)
 	memset(&x->peer, 0, sizeof(x->peer));
 	x->peer.bind = s->bind;
 	x->peer.host = s->host;
+	x->peer.tls = s->tls;
 	x->peer.connect_timeout = s->connect_timeout;
 	x->peer.first_byte_timeout = s->first_byte_timeout;
 	x->peer.between_bytes_timeout = s->between_bytes_timeout;
@@ -103,6 +104,8 @@ origin_connect(struct weir_exchange *x)
 		weir_choose_server(x, x->own->server);
 	else if (x->peer.address.length == 0 && x->peer.address.host == NULL)
 		choose_server(x);
+	if (!peer_name(x))
+		return exchange_fail(x, 503, "no memory for the origin's name");
 	x->attempts++;
 	return obtain(x, !x->tunnels);
 }
@@ -142,7 +145,7 @@ reusable(const struct weir_exchange *x)
 	const struct upstream *u = x->upstream;
 	const struct upstream_settings *s = &x->upstream_section->settings;
 
-	return x->download.ended && x->upload.ended && !x->upload_broken && x->response.keep_alive
+	return x->download.ended && x->upload.ended && !x->upload_broken && !wire_has_more(&u->wire) && x->response.keep_alive
 		&& x->download.in != FRAMING_CLOSE && x->stage != STAGE_TUNNEL && !u->eof && u->in == NULL
 		&& u->out.queued == 0 && (s->keepalive_requests == 0 || u->requests < s->keepalive_requests);
 }
@@ -152,6 +155,8 @@ origin_release(struct weir_exchange *x)
 {
 	struct upstream *u = x->upstream;
 
+	if (u != NULL)
+		upstream_keep_ticket(u);
 	if (u == NULL || !reusable(x)) {
 		origin_drop(x);
 		return;

@@ -4,6 +4,10 @@
  */
 #include "exchange.h"
 
+#include <string.h>
+
+#include "tls_client.h"
+
 struct weir_peer *
 weir_peer(struct weir_exchange *x)
 {
@@ -88,4 +92,39 @@ bool
 weir_peer_reused(struct weir_exchange *x)
 {
 	return x->reused;
+}
+
+/* --- names ------------------------------------------------------------------------------------------------------------ */
+
+/* The host of an authority: without port and brackets, and without the dot of the root, which no certificate has. */
+static const char *
+host_of(struct weir_exchange *x, const char *authority)
+{
+	const char *end = *authority == '[' ? strchr(++authority, ']') : strchr(authority, ':');
+	size_t length = end != NULL ? (size_t)(end - authority) : strlen(authority);
+
+	if (length > 1 && authority[length - 1] == '.')
+		length--;
+	return arena_copy(&x->arena, authority, length);
+}
+
+/* The logical host is what TLS is for where no name is set. It must stand in the peer, for it is part of who that is. */
+bool
+peer_name(struct weir_exchange *x)
+{
+	struct weir_peer_tls *tls = &x->peer.tls;
+	const char *authority = x->peer.host != NULL ? x->peer.host : x->request.authority, *host;
+
+	if (!tls->on || (tls->sni != NULL && tls->verify_name != NULL))
+		return true;
+	if (tls->sni != NULL && *tls->sni != '\0') {
+		tls->verify_name = tls->sni;
+		return true;
+	}
+	host = *authority == '\0' && x->peer.address.host != NULL ? x->peer.address.host : host_of(x, authority);
+	if (tls->verify_name == NULL)
+		tls->verify_name = host;
+	if (tls->sni == NULL)
+		tls->sni = host != NULL && tls_client_is_number(host) ? "" : host;
+	return host != NULL;
 }

@@ -20,6 +20,7 @@
 #include "key.h"
 #include "settings.h"
 #include "thread.h"
+#include "tls_client.h"
 #include "upstream.h"
 
 enum { BUCKETS = 256, POOLS_MAX = 4096, SHELF_MAX = 1024, NEED_PERIOD = 1000, SWEEP_PERIOD = 2000 };
@@ -30,6 +31,7 @@ struct pool {
 	struct pool *next;		/* in its bucket */
 	struct pools *pools;
 	struct key *key;
+	struct tls_ticket ticket;
 	struct upstream_list idle;
 	unsigned idle_count, busy;
 	unsigned peak, last_peak;	/* of busy, in this period and the one before */
@@ -134,7 +136,7 @@ shelve(struct upstream *u)
 	s->requests = u->requests;
 	s->expires = u->deadline.at;
 	s->wire = u->wire;
-	u->wire.fd = -1;
+	u->wire = (struct wire){ .fd = -1 };
 	upstream_close(&u);
 	pthread_mutex_lock(&shelf.lock);
 	if (shelf.count < SHELF_MAX) {
@@ -188,6 +190,7 @@ take_shelved(struct pool *pool)
 			continue;
 		if (upstream_is_alive(u) && upstream_want_read(u, true)) {
 			u->requests = requests;
+			u->ticket_kept = true;	/* by the thread that had it */
 			counter_add(&t->counters, COUNT_UPSTREAM_SHELVED, 1);
 			return u;
 		}
@@ -224,6 +227,7 @@ forget_empty(struct pools *pools)
 				continue;
 			}
 			*link = pool->next;
+			gnutls_free(pool->ticket.data.data);
 			key_drop(pool->key);
 			free(pool);
 			pools->pool_count--;
@@ -253,6 +257,26 @@ pool_find(struct thread *t, const struct weir_peer *peer)
 	pools->buckets[hash % BUCKETS] = pool;
 	pools->pool_count++;
 	return pool;
+}
+
+const struct key *
+pool_key(const struct pool *pool)
+{
+	return pool->key;
+}
+
+const struct tls_ticket *
+pool_ticket(const struct pool *pool)
+{
+	return &pool->ticket;
+}
+
+void
+pool_keep_ticket(struct pool *pool, struct tls_ticket *ticket)
+{
+	gnutls_free(pool->ticket.data.data);
+	pool->ticket = *ticket;
+	*ticket = (struct tls_ticket){ .judged = 0 };
 }
 
 static void

@@ -12,9 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct key;
 struct pool;
 struct pools;
 struct thread;
+struct tls_ticket;
 struct upstream;
 struct upstream_settings;
 struct weir_peer;
@@ -29,6 +31,11 @@ struct pool *pool_find(struct thread *, const struct weir_peer *);
 
 /* An idle connection, from the thread's pool or the shelf; NULL when there is none. */
 struct upstream *pool_take(struct pool *);
+
+/* Whose connections these are; and the newest TLS session of theirs, which the next one may resume (taken over by pool_keep_ticket). */
+const struct key *pool_key(const struct pool *);
+const struct tls_ticket *pool_ticket(const struct pool *);
+void pool_keep_ticket(struct pool *, struct tls_ticket *);
 
 /* A connection begins (dialled) or ends its work for an exchange without coming back: for the count of those in use. */
 void pool_count(struct pool *, int change);

@@ -237,6 +237,8 @@ section_fill_upstreams(struct sections *sections)
 	while (next_section(&walk)) {
 		upstream = sections->build->generation->upstreams[walk.at->index];
 		option_fill(sections->build, &sections->owners[0], walk.at, &upstream->settings);
+		weir_build_at_upstream(sections->build, upstream);
+		settings_finish_upstream(sections->build, &upstream->settings);
 		if (!fill_servers(sections, upstream) ||
 			(upstream->module_settings = parse_modules(&walk)) == NULL)
 			return false;

@@ -8,6 +8,7 @@
 #include "settings.h"
 #include "generation.h"
 #include "thread.h"
+#include "tls_client.h"
 #include "value.h"
 
 #include <stdlib.h>
@@ -141,6 +142,66 @@ parse_server(struct weir_build *build, const char *text, void *value)
 }
 
 static const char *const kinds_of_tls[] = { "no", "passthrough", NULL };	/* enum listen_tls */
+
+static const char *
+parse_priority(struct weir_build *build, const char *text, void *value)
+{
+	const char **priority = value, *at = tls_client_judge_priority(text);
+
+	if (at == NULL)
+		return (*priority = weir_build_printf(build, "%s", text)) != NULL ? NULL : "no memory";
+	at = weir_build_printf(build, "GnuTLS does not understand it from `%s` on", at);
+	return at != NULL ? at : "no memory";
+}
+
+/* A DNS name, or an address where a certificate may be for one; empty: none. */
+static const char *
+parse_name(struct weir_build *build, const char *text, bool may_be_number, const char **name)
+{
+	struct weir_address address;
+	const char *why;
+
+	if (!may_be_number && tls_client_is_number(text))
+		return "an IP address is not sent as SNI; write a name, or nothing to send none";
+	if (*text != '\0' && !tls_client_is_number(text)
+			&& (strchr(text, ':') != NULL || !weir_parse_address(build, text, 443, &address, &why)))
+		return "write a host name without a port";
+	*name = weir_build_printf(build, "%s", text);
+	return *name != NULL ? NULL : "no memory";
+}
+
+static const char *
+parse_sni(struct weir_build *build, const char *text, void *value)
+{
+	return parse_name(build, text, false, value);
+}
+
+static const char *
+parse_verify_name(struct weir_build *build, const char *text, void *value)
+{
+	return *text == '\0' ? "write a host name or an IP address" : parse_name(build, text, true, value);
+}
+
+/* What is chosen of the offer is spoken, so only that may be offered which Weir speaks to origins. */
+static const char *
+parse_alpn(struct weir_build *build, const char *text, void *value)
+{
+	const char **alpn = value;
+
+	for (const char *at = text; *at != '\0'; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " ");
+
+		if (length > 0 && (length != 8 || (strncmp(at, "http/1.1", 8) != 0 && strncmp(at, "http/1.0", 8) != 0)))
+			return "Weir speaks http/1.1 and http/1.0 to origins";
+		at += length;
+	}
+	*alpn = weir_build_printf(build, "%s", text);
+	return *alpn != NULL ? NULL : "no memory";
+}
+
+static const char *const verifies[] = { "yes", "ca", "no", NULL };
+_Static_assert(WEIR_VERIFY_FULL == 0 && WEIR_VERIFY_CA == 1 && WEIR_VERIFY_NONE == 2, "words in this order");
+
 static const char *const levels[] = { "error", "warning", "notice", "debug", NULL };
 
 #define AT(member) offsetof(struct weir_settings, member)
@@ -256,6 +317,25 @@ const struct weir_option upstream_options[] = {
 		.doc = "Bound of a response's head; beyond it the answer is 502." },
 	{ "fields", WEIR_INTEGER, AT(fields), .initial = "200", .min = 1, .max = 1000,
 		.doc = "Bound of the number of fields in a response's head; beyond it the answer is 502." },
+	{ "tls", WEIR_BOOL, AT(tls.on), .initial = "no",
+		.doc = "Speak TLS to the servers." },
+	{ "sni", WEIR_CUSTOM, AT(tls.sni), .size = sizeof(const char *), .parse = parse_sni,
+		.doc = "The name that TLS asks the server for; empty for none. Without the key, the host of the request as the "
+		"origin sees it." },
+	{ "verify", WEIR_CHOICE, AT(verify), .initial = "yes", .choices = verifies,
+		.doc = "What must be right about the server's certificate: all, all but its name (ca), or nothing." },
+	{ "verify_name", WEIR_CUSTOM, AT(tls.verify_name), .size = sizeof(const char *), .parse = parse_verify_name,
+		.doc = "The DNS name or IP address that the certificate must be for; without the key, what `sni` says." },
+	{ "ca", WEIR_PATH, AT(ca),
+		.doc = "A file of authorities (PEM) that the certificate must lead to; without it, those that this machine "
+		"trusts." },
+	{ "crl", WEIR_PATH, AT(crl),
+		.doc = "A file of revocation lists (PEM) of these authorities." },
+	{ "alpn", WEIR_CUSTOM, AT(tls.alpn), .initial = "http/1.1", .size = sizeof(const char *), .parse = parse_alpn,
+		.doc = "The protocols to offer, best first; empty for none." },
+	{ "priority", WEIR_CUSTOM, AT(tls.priority), .size = sizeof(const char *), .parse = parse_priority,
+		.doc = "Versions and algorithms as a priority string of GnuTLS; without it TLS 1.2 and 1.3 with what is good "
+		"today." },
 	{ .name = NULL }
 };
 
@@ -280,3 +360,17 @@ const struct weir_option route_options[] = {
 		.doc = "How long such a tunnel may stay without a byte either way." },
 	{ .name = NULL }
 };
+
+void
+settings_finish_upstream(struct weir_build *build, struct upstream_settings *s)
+{
+	s->tls.verify = (enum weir_verify)s->verify;
+	if (s->crl != NULL && s->ca == NULL)
+		weir_build_error(build, "`crl` needs `ca` beside it: the authorities whose lists these are");
+	if (!s->tls.on && (s->ca != NULL || s->tls.sni != NULL || s->tls.verify_name != NULL))
+		weir_build_warning(build, "sni, verify_name, ca and crl do nothing without `tls = yes`");
+	if (s->tls.on && s->tls.verify == WEIR_VERIFY_NONE)
+		weir_build_warning(build, "with `verify = no` whoever is on the way to the servers can read and change everything");
+	if (s->tls.on && s->tls.verify != WEIR_VERIFY_NONE)
+		s->tls.trust = weir_build_trust(build, s->ca, s->crl);
+}

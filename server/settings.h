@@ -7,6 +7,7 @@
 #define WEIR_SERVER_SETTINGS_H
 
 #include <weir/option.h>
+#include <weir/peer.h>
 
 /* [weir]: the process. What needs a new process or new sockets is marked; the rest follows a reload. */
 struct weir_settings {
@@ -55,6 +56,9 @@ struct upstream_settings {
 	int64_t keepalive_requests;	/* requests that one connection serves */
 	uint64_t head_size;		/* of a response */
 	int64_t fields;
+	struct weir_peer_tls tls;	/* with `trust` by settings_finish_upstream */
+	int verify;			/* enum weir_verify, by its word */
+	const char *ca, *crl;
 };
 
 struct server_line {
@@ -74,6 +78,9 @@ struct route_settings {
 	bool upgrade;			/* may the connection become a tunnel (WebSocket)? */
 	int64_t tunnel_timeout;		/* without a byte either way */
 };
+
+/* What no single option can tell, once they are read: the authorities that `ca` and `crl` name; what contradicts itself. */
+void settings_finish_upstream(struct weir_build *, struct upstream_settings *);
 
 extern const struct weir_option weir_options[], listen_options[], upstream_options[], route_options[];
 

@@ -7,6 +7,7 @@
  */
 #include "trust.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "pem.h"
 
 enum { AUTHORITIES, REVOCATIONS };
-enum { MIB = 1024 * 1024 };
+enum { MIB = 1024 * 1024, NAMES_MOST = 16 };
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
@@ -219,6 +220,41 @@ day_of(gnutls_x509_crt_t certificate, bool end, char to[32])
 		gnutls_x509_crt_get_activation_time(certificate), to);
 }
 
+/* One of its alternative names, as text; false when there are no more. `to` is empty for one that is neither name nor address. */
+static bool
+alternative_name(gnutls_x509_crt_t leaf, unsigned at, char to[256])
+{
+	unsigned char value[256];
+	size_t length = sizeof(value) - 1;
+	int type = gnutls_x509_crt_get_subject_alt_name(leaf, at, value, &length, NULL);
+
+	to[0] = '\0';
+	if (type == GNUTLS_SAN_DNSNAME)
+		snprintf(to, 256, "%.*s", (int)length, value);
+	else if (type == GNUTLS_SAN_IPADDRESS && (length == 4 || length == 16))
+		inet_ntop(length == 4 ? AF_INET : AF_INET6, value, to, 256);
+	for (char *c = to; *c != '\0'; c++)
+		if (*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return type != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
+}
+
+/* It is for others: for whom, as far as there is room. */
+static void
+explain_names(const char *wanted, gnutls_x509_crt_t leaf, char why[TRUST_WHY])
+{
+	size_t length = (size_t)snprintf(why, TRUST_WHY, "it is not for %.100s", wanted);
+	const char *before = " but for ";
+	char name[256];
+
+	for (unsigned at = 0; at < NAMES_MOST && alternative_name(leaf, at, name); at++) {
+		if (name[0] == '\0' || length + strlen(before) + strlen(name) >= TRUST_WHY)
+			continue;
+		length += (size_t)snprintf(why + length, TRUST_WHY - length, "%s%s", before, name);
+		before = ", ";
+	}
+}
+
 /* What the first of these bits that is set means for whom we ask about. */
 static void
 explain(const struct trust_question *question, gnutls_x509_crt_t leaf, unsigned status, char why[TRUST_WHY])
@@ -240,7 +276,7 @@ explain(const struct trust_question *question, gnutls_x509_crt_t leaf, unsigned 
 	else if ((status & GNUTLS_CERT_PURPOSE_MISMATCH) != 0)
 		snprintf(why, TRUST_WHY, "it is not meant for a %s", question->client ? "client" : "server");
 	else if ((status & GNUTLS_CERT_UNEXPECTED_OWNER) != 0)
-		snprintf(why, TRUST_WHY, "it is not for %s", question->name);
+		explain_names(question->name, leaf, why);
 	else if ((status & GNUTLS_CERT_INSECURE_ALGORITHM) != 0)
 		snprintf(why, TRUST_WHY, "its key or a signature is too weak");
 	else

@@ -16,6 +16,7 @@
 #include "generation.h"
 #include "pool.h"
 #include "thread.h"
+#include "tls_client.h"
 
 static void
 end_idle(struct upstream *u)
@@ -35,7 +36,7 @@ readable(evutil_socket_t fd, short what, void *argument)
 		exchange_upstream_readable(u->exchange);
 	else if (u->dial != NULL)
 		dial_readable(u->dial, u);
-	else
+	else if (!upstream_is_alive(u))
 		end_idle(u);	/* closed, or speaks unasked */
 }
 
@@ -124,10 +125,39 @@ upstream_want_write(struct upstream *u, bool wanted)
 	return set_event(&u->write, &u->writing, wanted);
 }
 
-bool
-upstream_is_alive(const struct upstream *u)
+/* Read what TLS has to say for itself. False: it is more than that, or the end. */
+static bool
+is_only_tls(struct upstream *u)
 {
-	return wire_peek(&u->wire) == BUFFER_NOTHING;
+	struct buffer *in = NULL;
+	int got = buffer_receive(u->thread, &in, &u->wire);
+
+	buffer_free(&in);
+	if (got == BUFFER_NOTHING)
+		upstream_keep_ticket(u);
+	return got == BUFFER_NOTHING;
+}
+
+bool
+upstream_is_alive(struct upstream *u)
+{
+	int waits = u->wire.tls != NULL && wire_has_more(&u->wire) ? 1 : wire_peek(&u->wire);
+
+	return waits == BUFFER_NOTHING || (waits > 0 && u->wire.tls != NULL && is_only_tls(u));
+}
+
+void
+upstream_keep_ticket(struct upstream *u)
+{
+	struct tls_ticket ticket;
+
+	if (u->wire.tls == NULL || u->ticket_kept)
+		return;
+	ticket = tls_client_ticket(&u->wire, u->judged);
+	if (ticket.data.data == NULL)
+		return;
+	u->ticket_kept = true;
+	pool_keep_ticket(u->pool, &ticket);
 }
 
 /* It may have been permitted to somebody else. */

@@ -35,10 +35,12 @@ struct upstream {
 	struct outlet out;
 	struct buffer *in;			/* received and not consumed */
 	struct wire wire;
+	int64_t judged;				/* with TLS: when the server's certificate was (tls_client.h) */
 	uint32_t requests;			/* that it has served, the running one included */
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
 	bool reading, writing;			/* its events are added */
 	bool eof;				/* the server will send no more */
+	bool ticket_kept;			/* its TLS session is with the pool, for the next connection to resume */
 };
 
 enum upstream_result { UPSTREAM_READY, UPSTREAM_PENDING, UPSTREAM_FAILED };
@@ -58,7 +60,10 @@ void upstream_close(struct upstream **);
 bool upstream_want_read(struct upstream *, bool wanted);
 bool upstream_want_write(struct upstream *, bool wanted);
 
-/* Is it still open, and silent? One system call. */
-bool upstream_is_alive(const struct upstream *);
+/* Is it still open, and silent? One system call; with TLS one more if there is something, which may be a new ticket or key. */
+bool upstream_is_alive(struct upstream *);
+
+/* It has served, and may have brought what lets the next TLS session with its server resume: keep that in the pool. */
+void upstream_keep_ticket(struct upstream *);
 
 #endif

@@ -45,3 +45,9 @@ wire_peek(const struct wire *w)
 		return got > 0 ? 1 : BUFFER_END;
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? BUFFER_NOTHING : BUFFER_RESET;
 }
+
+bool
+wire_has_more(const struct wire *w)
+{
+	return w->tls != NULL && tls_has_more(w->tls);
+}

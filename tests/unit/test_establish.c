@@ -93,7 +93,7 @@ through_one(void)
 static enum establish_result
 start(void)
 {
-	establish_begin(&e, &built.peer, u, &arena);
+	establish_begin(&e, &built.peer, NULL, u, &arena);
 	return establish_go(&e);
 }
 

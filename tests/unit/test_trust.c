@@ -167,7 +167,7 @@ a_server_is_no_client_and_a_client_no_server(void **state)
 	assert_string_equal(judge(content, client, &server, &middle, NULL), "it is not meant for a client");
 	assert_string_equal(judge(content, as_server, &server, &middle, NULL), "");
 	as_server.name = "other.test";
-	assert_string_equal(judge(content, as_server, &server, &middle, NULL), "it is not for other.test");
+	assert_string_equal(judge(content, as_server, &server, &middle, NULL), "it is not for other.test but for weir.test");
 	as_server.name = NULL;
 	assert_string_equal(judge(content, as_server, &leaf, &middle, NULL), "it is not meant for a server");
 	drop(content);
