@@ -8,6 +8,8 @@
  *
  *     --close     a new connection for each request, closed when the answer is there; the request does not say
  *                 so in Connection, as a proxy that passes that on would end its upstream connection too
+ *     --rate      so many requests a second, in equal steps; latency is from when a request was due
+ *     --hosts     the Host is one of so many names by chance, h000000.example.com and so on
  *     --idle      one request on each connection, one after the other; after the line on stdin it says how
  *                 many of the connections are still open
  *     --tls       TLS 1.3 (AES-128-GCM, X25519), whatever the certificate; its handshakes count to the latency
@@ -60,7 +62,8 @@ struct conn {
 
 static struct options {
 	int port, connections, timeout, warmup;
-	uint64_t requests, body;
+	uint64_t requests, body, rate;
+	unsigned hosts;
 	const char *path;
 	bool close, idle, tls, resume;
 } opt = { .connections = 64, .requests = 10000, .timeout = 60, .warmup = 20, .path = "/" };
@@ -69,6 +72,10 @@ static struct conn *conns;
 static int epoll;
 static char request[2048], *body, sink[SINK_SIZE];
 static size_t request_len;
+static char *host_digits;		/* in the request; NULL: always the same host */
+static struct conn **resting;		/* a ring of connections whose turn is yet to come */
+static size_t rest_first, rest_count;
+static uint64_t next_turn;
 static uint64_t started, answered, goal, errors, reconnects, bytes, resumed, deadline;
 static gnutls_certificate_credentials_t credentials;
 static gnutls_priority_t priorities;
@@ -124,7 +131,7 @@ build_request(void)
 {
 	int n = snprintf(request, sizeof(request),
 	    "%s %s HTTP/1.1\r\n"
-	    "Host: www.example.com\r\n"
+	    "Host: %s.example.com\r\n"
 	    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Firefox/115.0\r\n"
 	    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
 	    "Accept-Language: en-GB,en;q=0.7,de;q=0.3\r\n"
@@ -133,7 +140,7 @@ build_request(void)
 	    "Cookie: session=6f1ed002ab5595859014ebf0951522d9; theme=light; consent=yes\r\n"
 	    "Cache-Control: no-cache\r\n"
 	    "Sec-Fetch-Mode: navigate\r\n",
-	    opt.body > 0 ? "POST" : "GET", opt.path);
+	    opt.body > 0 ? "POST" : "GET", opt.path, opt.hosts > 0 ? "h000000" : "www");
 
 	if (n < 0 || (size_t)n > sizeof(request) - 128)
 		die("the path is too long");
@@ -142,6 +149,8 @@ build_request(void)
 		request_len += (size_t)sprintf(request + request_len, "Content-Length: %llu\r\n",
 		    (unsigned long long)opt.body);
 	request_len += (size_t)sprintf(request + request_len, "\r\n");
+	if (opt.hosts > 0)
+		host_digits = strstr(request, "Host: h") + 7;
 	body = calloc(1, opt.body + 1);
 	if (body == NULL)
 		die("calloc");
@@ -303,6 +312,21 @@ send_request(struct conn *c)
 	}
 }
 
+/* The next request is for another host. It goes out whole, or the rest of it would be for a third. */
+static void
+choose_host(void)
+{
+	static uint64_t state = 88172645463325252u;
+	unsigned host;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	host = (unsigned)(state >> 16) % opt.hosts;
+	for (int i = 5; i >= 0; i--, host /= 10)
+		host_digits[i] = (char)('0' + host % 10);
+}
+
 static void
 start(struct conn *c)
 {
@@ -316,6 +340,8 @@ start(struct conn *c)
 	c->head_done = false;
 	c->sent = c->used = 0;
 	c->begun = now();
+	if (host_digits != NULL)
+		choose_host();
 	send_request(c);
 }
 
@@ -351,8 +377,29 @@ finish(struct conn *c)
 	if (opt.close)
 		hang_up(c);
 	c->busy = false;
-	if (!opt.idle)
+	if (opt.rate > 0)
+		resting[(rest_first + rest_count++) % (size_t)opt.connections] = c;
+	else if (!opt.idle)
 		start(c);
+}
+
+/* With a rate: begin what is due. How long to wait for the next turn, -1 for ever. */
+static int64_t
+take_turns(void)
+{
+	uint64_t step = opt.rate > 0 ? 1000000000u / opt.rate : 0, time = step > 0 ? now() : 0;
+
+	if (step == 0)
+		return -1;
+	for (; rest_count > 0 && next_turn <= time; next_turn += step) {
+		struct conn *c = resting[rest_first];
+
+		rest_first = (rest_first + 1) % (size_t)opt.connections;
+		rest_count--;
+		start(c);
+		c->begun = next_turn;	/* what came late counts as late */
+	}
+	return rest_count > 0 ? (int64_t)(next_turn - time) : -1;
 }
 
 /* Status and length of the head in in[], which ends at `end`; what follows it is body. */
@@ -437,7 +484,9 @@ pump(void)
 	struct epoll_event events[BATCH];
 
 	while (answered < goal) {
-		int n = epoll_wait(epoll, events, BATCH, 1000);
+		int64_t wait = take_turns();
+		struct timespec limit = { wait < 0 ? 1 : wait / 1000000000, wait < 0 ? 0 : wait % 1000000000 };
+		int n = epoll_pwait2(epoll, events, BATCH, &limit, NULL);
 
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
@@ -456,8 +505,12 @@ run_batch(uint64_t requests)
 {
 	started = answered = 0;
 	goal = requests;
+	next_turn = now();
+	rest_first = rest_count = 0;
 	for (int i = 0; i < opt.connections; i++)
-		if (!conns[i].busy)
+		if (opt.rate > 0)
+			resting[rest_count++] = &conns[i];
+		else if (!conns[i].busy)
 			start(&conns[i]);
 	pump();
 }
@@ -523,7 +576,7 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: load --port N [--connections N] [--requests N] [--path P] [--body BYTES]\n"
-	    "            [--close] [--idle] [--tls] [--resume] [--warmup N] [--timeout S]\n");
+	    "            [--close] [--idle] [--rate N] [--hosts N] [--tls] [--resume] [--warmup N] [--timeout S]\n");
 	exit(2);
 }
 
@@ -536,7 +589,8 @@ parse_options(int argc, char **argv)
 		{ "body", required_argument, NULL, 'b' }, { "close", no_argument, NULL, 'x' },
 		{ "idle", no_argument, NULL, 'i' }, { "warmup", required_argument, NULL, 'w' },
 		{ "timeout", required_argument, NULL, 't' }, { "tls", no_argument, NULL, 's' },
-		{ "resume", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
+		{ "resume", no_argument, NULL, 'r' }, { "rate", required_argument, NULL, 'R' },
+		{ "hosts", required_argument, NULL, 'H' }, { NULL, 0, NULL, 0 },
 	};
 
 	for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;)
@@ -552,10 +606,12 @@ parse_options(int argc, char **argv)
 		case 't': opt.timeout = atoi(optarg); break;
 		case 's': opt.tls = true; break;
 		case 'r': opt.resume = true; break;
+		case 'R': opt.rate = strtoull(optarg, NULL, 10); break;
+		case 'H': opt.hosts = (unsigned)atoi(optarg); break;
 		default: usage();
 		}
 	if (opt.port < 1 || opt.port > 65535 || opt.connections < 1 || opt.connections > 100000
-	    || opt.requests < 1 || opt.body > BODY_MAX || opt.timeout < 1 || optind != argc)
+	    || opt.requests < 1 || opt.body > BODY_MAX || opt.timeout < 1 || opt.hosts > 1000000 || optind != argc)
 		usage();
 }
 
@@ -569,7 +625,8 @@ main(int argc, char **argv)
 		tls_prepare();
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	conns = calloc((size_t)opt.connections, sizeof(*conns));
-	if (epoll < 0 || conns == NULL)
+	resting = calloc((size_t)opt.connections, sizeof(struct conn *));
+	if (epoll < 0 || conns == NULL || resting == NULL)
 		die("start");
 	for (int i = 0; i < opt.connections; i++)
 		conns[i].fd = -1;

@@ -16,5 +16,5 @@ bench_micro_http1_LDADD = libweircore.a
 bench: $(bench_tools)
 .PHONY: bench
 
-EXTRA_DIST += bench/run bench/harness.py bench/README.md bench/nginx.conf.in bench/haproxy.cfg.in bench/weir.ini.in \
+EXTRA_DIST += bench/run bench/swap bench/harness.py bench/README.md bench/nginx.conf.in bench/haproxy.cfg.in bench/weir.ini.in \
 	bench/peers/pingora/Cargo.toml bench/peers/pingora/src/main.rs

@@ -3,11 +3,14 @@
 """Hot routing: routes, upstreams and servers of a running process are changed through the admin socket, checked as `weir -t`
 checks, kept in state_dir, and in use by every thread when the answer comes.
 """
+import http.client
 import json
 import os
 import re
 import socket
 import subprocess
+import threading
+import time
 import urllib.parse
 
 import pytest
@@ -385,6 +388,122 @@ def test_a_reload_says_what_it_has_changed(origins):
         code, shown = weir.ctl("reload")
         assert code == 0 and "added    [module header]\nremoved  [listen second]\nclosed   127.0.0.2:" in shown, shown
         assert weir.call("GET", "/v1/routes")[1]["revision"] == 1
+
+
+class Load:
+    """Clients on connections that stay; what they see in the field Table, and what goes wrong."""
+
+    def __init__(self, weir, clients=4):
+        self.weir, self.ended, self.failures, self.count = weir, threading.Event(), [], 0
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(clients)]
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.weir.port(), timeout=scene.PATIENCE)
+        try:
+            while not self.ended.is_set():
+                connection.request("GET", "/", headers={"Host": "main.test"})
+                response = connection.getresponse()
+                if response.status != 200 or response.read() not in (b"a", b"b"):
+                    self.failures.append(response.status)
+                self.count += 1
+        except (OSError, http.client.HTTPException) as error:
+            self.failures.append(repr(error))
+        connection.close()
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        scene.until(lambda: self.count > 10 or self.failures, "clients are served")
+        return self
+
+    def __exit__(self, *what):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(scene.PATIENCE)
+
+
+def test_tables_are_swapped_under_load_and_nobody_sees_the_former_one_after_the_answer(origins):
+    def table(number):
+        routes = {f"r{i}": {"match": f"r{i}.test/{'ab'[(i + number) % 2]}/*", "upstream": "a"} for i in range(300)}
+        return {**routes, "main": {"match": "main.test/*", "upstream": "ab"[number % 2], "header.response_set": f"Table: {number}"}}
+
+    with start(origins) as weir:
+        tasks = sorted(os.listdir(f"/proc/{weir.process.pid}/task"))
+        kept = [http.client.HTTPConnection("127.0.0.1", weir.port(), timeout=scene.PATIENCE) for _ in range(8)]
+        with Load(weir) as load:
+            for number in range(20):
+                status, said = weir.call("PUT", "/v1/routes", {"routes": table(number)})
+                assert status == 200 and 0 <= said["publication_microseconds"] <= said["microseconds"]
+                for connection in kept:
+                    connection.request("GET", "/", headers={"Host": "main.test"})
+                    response = connection.getresponse()
+                    assert (response.headers["Table"], response.read().decode()) == (str(number), "ab"[number % 2])
+        assert load.failures == []
+        assert sorted(os.listdir(f"/proc/{weir.process.pid}/task")) == tasks
+        for connection in kept:
+            connection.close()
+        scene.until(lambda: len(weir.call("GET", "/v1/generations")[1]["generations"]) == 1, "old tables are freed")
+
+
+def test_reloads_and_patches_take_turns_and_leave_nothing(origins):
+    """A longer one: ROUNDS=5000 with a sanitizer."""
+    rounds = int(os.environ.get("ROUNDS", "60"))
+
+    def settle():
+        scene.until(lambda: len(weir.call("GET", "/v1/generations")[1]["generations"]) == 1, "old generations are freed")
+        with open(f"/proc/{weir.process.pid}/statm", encoding="ascii") as f:
+            return int(f.read().split()[1]) * 4096, len(os.listdir(f"/proc/{weir.process.pid}/fd"))
+
+    with start(origins) as weir, Load(weir, 1) as load:
+        def turn(number):
+            assert weir.call("PATCH", "/v1/routes/main", {"upstream": "ab"[number % 2]})[0] == 200
+            assert weir.call("POST", "/v1/reload")[0] == 200
+
+        for number in range(rounds):
+            turn(number)
+        before = settle()
+        for number in range(rounds):
+            turn(number)
+        after = settle()
+        assert after[1] <= before[1] + 4
+        assert after[0] - before[0] < (400 << 20 if is_sanitized() else 4 << 20), (before, after)
+        assert load.failures == []
+        assert weir.call("GET", "/v1/status")[1]["revision"] == 2 * rounds
+
+
+def is_sanitized():
+    with open(os.environ["WEIR"], "rb") as f:
+        text = f.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
+def test_a_kill_at_any_moment_loses_no_change_that_was_answered(origins):
+    """A longer one: KILLS=500."""
+    with start(origins) as weir:
+        sent = answered = 0
+
+        def change():
+            nonlocal sent, answered
+            try:
+                while True:
+                    sent += 1
+                    assert weir.call("PATCH", "/v1/routes/main", {"body_size": f"{sent}K"})[0] == 200
+                    answered = sent
+            except (OSError, http.client.HTTPException):
+                pass
+
+        for kill in range(int(os.environ.get("KILLS", "8"))):
+            thread = threading.Thread(target=change)
+            first = answered
+            thread.start()
+            scene.until(lambda f=first, k=kill: answered > f + k % 5, "some changes are answered")
+            time.sleep(kill % 7 / 1000)
+            weir.process.kill()
+            thread.join(scene.PATIENCE)
+            restarted(weir)
+            kept = int(weir.call("GET", "/v1/routes/main")[1]["settings"]["body_size"][:-1])
+            assert kept in (answered, sent), (kept, answered, sent)
+            assert weir.ask("/", "main.test").body == "a"
 
 
 # --- weirctl --------------------------------------------------------------------------------------------------------------
