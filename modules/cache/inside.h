@@ -15,6 +15,7 @@
 #include <stdalign.h>
 
 #define SHARDS 64
+#define BATCH 64			/* objects, or buckets, before others get the lock */
 #define PURGED_KEYS 4096		/* slots by hash */
 #define PURGES 64			/* by prefix and tag, that are remembered */
 #define PURGE_TEXT 1024			/* of each; one that is longer counts as one of all */
@@ -33,22 +34,23 @@ struct cache_purge {
 
 struct cache_store {
 	/* Set once. */
-	struct cache_store_options options;
-	uint64_t object_most;
-	size_t size;
 	struct cache_object **buckets;
 	size_t bucket_mask;
 	struct cache_tag **tags;
 	size_t tag_mask;
 	void *tables;			/* one mapping: buckets, tags, ghosts */
 	size_t tables_size;
-	unsigned holders;		/* the main thread's */
+
+	_Atomic unsigned holders;
+	_Atomic uint64_t object_most;
 
 	struct cache_shard shards[SHARDS];
 	alignas(64) _Atomic(struct cache_object *) buried;	/* a stack by `next` */
 	_Atomic uint64_t epoch;
 
 	alignas(64) pthread_mutex_t lock;	/* of all below */
+	struct cache_store_options options;
+	size_t size;
 	struct cache_memory memory;
 	struct cache_queues queues;
 	struct cache_object *dying;	/* being freed, some blocks at a time */
@@ -75,7 +77,15 @@ tag_hash(const char *text, size_t length)
 	return hash ^ hash >> 32;
 }
 
+/* Has it this key, whatever the variant? */
+bool cache_store_is_named(const struct cache_object *, const struct cache_name *);
+
 /* All under the store's lock. */
+
+void cache_store_set_limits(struct cache_store *, const struct cache_store_options *);
+
+/* Free some blocks of objects that nobody holds. False: there were none. */
+bool cache_store_free_buried(struct cache_store *);
 
 /* Let it not be found any more, and give back the store's hold of it. */
 void cache_store_unlink(struct cache_store *, struct cache_object *);

@@ -15,7 +15,8 @@ cache_store_sources = \
 	modules/cache/queue.c \
 	modules/cache/queue.h \
 	modules/cache/store.c \
-	modules/cache/store.h
+	modules/cache/store.h \
+	modules/cache/whole.c
 
 # What HTTP has caches do: texts in, decisions out.
 cache_rule_sources = \

@@ -2,13 +2,15 @@
 /*
  * memory: the cache's own heap.
  *
- * A pool is blocks from its first byte to its last, each behind a head that says where the one before it lies: so
- * that neighbours are found in both directions. The last head of a pool has no block and is always taken.
+ * A pool is its own head and blocks from there to its last byte, each behind a head that says where the one before it lies: so
+ * that neighbours are found in both directions. The last head of a pool has no block and is always taken. A pool begins
+ * at a multiple of its size, and so is found from any block. The free blocks of a retired pool are in no list.
  */
 #include "memory.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +18,7 @@
 #define GRAIN ((size_t)16)		/* every size is a multiple */
 #define HEAD sizeof(struct cache_block_head)
 #define LEAST ((size_t)48)		/* a block, its head included, that can be free */
+#define PAGE ((size_t)4096)		/* at least; what stays of a pool that is given back */
 #define LINEAR_BITS 9			/* below 512 bytes all classes are GRAIN apart */
 
 struct cache_block_head {
@@ -26,6 +29,10 @@ struct cache_block_head {
 struct cache_block {
 	struct cache_block_head head;
 	struct cache_block *next, *previous;	/* only while it is free */
+};
+
+struct cache_pool {
+	alignas(64) bool retired;
 };
 
 struct cache_extent {
@@ -62,6 +69,12 @@ block_of(const void *bytes)
 	return (struct cache_block *)((char *)(uintptr_t)bytes - HEAD);
 }
 
+static struct cache_pool *
+pool_of(const struct cache_memory *memory, const void *block)
+{
+	return (struct cache_pool *)((uintptr_t)block & ~(memory->pool - 1));
+}
+
 /* The class in which a free block of this size is listed. */
 static void
 classify(size_t size, unsigned *first, unsigned *second)
@@ -78,16 +91,30 @@ classify(size_t size, unsigned *first, unsigned *second)
 	*second = (unsigned)(size >> (top - 5)) & (CACHE_MEMORY_SECOND - 1);
 }
 
+/* A free block that is all of its retired pool: only its first page is needed to know that. */
+static void
+give_to_system(const struct cache_memory *memory, struct cache_block *block)
+{
+	char *pool = (char *)pool_of(memory, block);
+
+	if (size_of(block) == memory->pool - sizeof(struct cache_pool) - HEAD)
+		madvise(pool + PAGE, memory->pool - PAGE - PAGE, MADV_DONTNEED);
+}
+
 static void
 list(struct cache_memory *memory, struct cache_block *block)
 {
 	unsigned first, second;
 	struct cache_block **list;
 
+	block->head.size |= FREE;
+	if (pool_of(memory, block)->retired) {
+		give_to_system(memory, block);
+		return;
+	}
 	classify(size_of(block), &first, &second);
 	assert(first < CACHE_MEMORY_FIRST);
 	list = &memory->blocks[first][second];
-	block->head.size |= FREE;
 	block->previous = NULL;
 	block->next = *list;
 	if (*list != NULL)
@@ -103,9 +130,11 @@ unlist(struct cache_memory *memory, struct cache_block *block)
 {
 	unsigned first, second;
 
+	block->head.size &= ~FREE;
+	if (pool_of(memory, block)->retired)
+		return;
 	classify(size_of(block), &first, &second);
 	memory->free -= size_of(block);
-	block->head.size &= ~FREE;
 	if (block->next != NULL)
 		block->next->previous = block->previous;
 	if (block->previous != NULL) {
@@ -245,17 +274,50 @@ cache_memory_cost(const void *bytes)
 	return size_of(block_of(bytes));
 }
 
-static void
-open_pool(struct cache_memory *memory, char *pool)
+/* --- pools ------------------------------------------------------------------------------------------------------ */
+
+static struct cache_block *
+first_block(struct cache_pool *pool)
 {
-	struct cache_block *block = (struct cache_block *)pool, *end;
+	return (struct cache_block *)(void *)(pool + 1);
+}
+
+static void
+open_pool(struct cache_memory *memory, struct cache_pool *pool)
+{
+	struct cache_block *block = first_block(pool), *end;
 
 	block->head.before = NULL;
-	block->head.size = memory->pool - HEAD;
+	block->head.size = memory->pool - sizeof(*pool) - HEAD;
 	end = behind(block);
 	end->head.before = block;
 	end->head.size = HEAD;
 	list(memory, block);
+}
+
+/* Take its free blocks out of the lists, or put them back. */
+static void
+retire_pool(struct cache_memory *memory, struct cache_pool *pool, bool retire)
+{
+	struct cache_block *block = first_block(pool), *next;
+
+	if (!retire)
+		pool->retired = false;
+	for (; size_of(block) > HEAD; block = next) {
+		next = behind(block);
+		if (!is_free(block))
+			continue;
+		if (retire) {
+			unlist(memory, block);
+			block->head.size |= FREE;
+		} else {
+			list(memory, block);
+		}
+	}
+	pool->retired = retire;
+	block = first_block(pool);
+	if (retire && is_free(block))
+		give_to_system(memory, block);
 }
 
 /* A small part of the size, so that it rounds to little, but room for the largest block. */
@@ -291,21 +353,62 @@ map_extent(struct cache_memory *memory, size_t count)
 	return true;
 }
 
+static struct cache_pool *
+pool_at(const struct cache_memory *memory, const struct cache_extent *extent, size_t number)
+{
+	return (struct cache_pool *)(void *)(extent->pools + number * memory->pool);
+}
+
+/* Use so many pools of those that are mapped: of each extent the first, of the oldest extent first. */
+static void
+use_pools(struct cache_memory *memory, size_t count)
+{
+	size_t before = memory->mapped;
+
+	for (const struct cache_extent *extent = memory->extents; extent != NULL; extent = extent->next) {
+		before -= extent->count;
+		for (size_t i = extent->count; i-- > 0; ) {
+			struct cache_pool *pool = pool_at(memory, extent, i);
+			bool retire = before + i >= count;
+
+			if (pool->retired != retire)
+				retire_pool(memory, pool, retire);
+		}
+	}
+	memory->pools = count;
+	memory->limit = count * memory->pool;
+}
+
+bool
+cache_memory_resize(struct cache_memory *memory, size_t size)
+{
+	size_t count = size / memory->pool > 0 ? size / memory->pool : 1;
+
+	if (count > memory->mapped) {
+		size_t more = count - memory->mapped;
+
+		if (!map_extent(memory, more))
+			return false;
+		memory->mapped += more;
+		for (size_t i = more; i-- > 0; )
+			open_pool(memory, pool_at(memory, memory->extents, i));
+	}
+	use_pools(memory, count);
+	return true;
+}
+
+bool
+cache_memory_is_retired(const struct cache_memory *memory, const void *bytes)
+{
+	return pool_of(memory, bytes)->retired;
+}
+
 bool
 cache_memory_open(struct cache_memory *memory, size_t size)
 {
-	size_t count;
-
 	memset(memory, 0, sizeof(*memory));
 	memory->pool = pool_size(size);
-	count = size / memory->pool > 0 ? size / memory->pool : 1;
-	if (!map_extent(memory, count))
-		return false;
-	for (size_t i = count; i-- > 0; )
-		open_pool(memory, memory->extents->pools + i * memory->pool);
-	memory->pools = count;
-	memory->limit = count * memory->pool;
-	return true;
+	return cache_memory_resize(memory, size);
 }
 
 void
@@ -321,18 +424,22 @@ cache_memory_close(struct cache_memory *memory)
 }
 
 static bool
-pool_is_sound(const struct cache_memory *memory, const char *pool, size_t *free_bytes, size_t *used)
+pool_is_sound(const struct cache_memory *memory, struct cache_pool *pool, size_t *free_bytes, size_t *used)
 {
-	const struct cache_block *block = (const struct cache_block *)(const void *)pool, *before = NULL;
+	const struct cache_block *block = first_block(pool), *before = NULL;
+	const char *end = (const char *)pool + memory->pool - HEAD;
 
-	for (; (const char *)block < pool + memory->pool - HEAD; before = block, block = behind(block)) {
+	for (; (const char *)block < end; before = block, block = behind(block)) {
 		if (block->head.before != before || size_of(block) < LEAST || size_of(block) % GRAIN != 0)
 			return false;
 		if (before != NULL && is_free(before) && is_free(block))
 			return false;
-		*(is_free(block) ? free_bytes : used) += size_of(block);
+		if (!is_free(block))
+			*used += size_of(block);
+		else if (!pool->retired)
+			*free_bytes += size_of(block);
 	}
-	return (const char *)block == pool + memory->pool - HEAD && block->head.before == before && !is_free(block);
+	return (const char *)block == end && block->head.before == before && !is_free(block);
 }
 
 bool
@@ -342,7 +449,7 @@ cache_memory_is_sound(const struct cache_memory *memory)
 
 	for (const struct cache_extent *extent = memory->extents; extent != NULL; extent = extent->next)
 		for (size_t i = 0; i < extent->count; i++)
-			if (!pool_is_sound(memory, extent->pools + i * memory->pool, &free_bytes, &used))
+			if (!pool_is_sound(memory, pool_at(memory, extent, i), &free_bytes, &used))
 				return false;
 	return free_bytes == memory->free && used == memory->used;
 }

@@ -25,13 +25,14 @@
 
 struct cache_block;
 struct cache_extent;
+struct cache_pool;
 
 struct cache_memory {
 	size_t pool;			/* bytes in each, a power of two */
-	size_t limit;			/* pools in use, and those that may be */
-	size_t pools;
-	size_t free;			/* bytes in free blocks, of the pools in use */
-	size_t used;			/* bytes in blocks that are taken */
+	size_t pools, mapped;		/* in use, and all */
+	size_t limit;			/* bytes of these */
+	size_t free;			/* bytes in their free blocks */
+	size_t used;			/* bytes in blocks that are taken, of all pools */
 	uint32_t first;			/* which classes have a free block */
 	uint32_t second[CACHE_MEMORY_FIRST];
 	struct cache_block *blocks[CACHE_MEMORY_FIRST][CACHE_MEMORY_SECOND];
@@ -41,6 +42,13 @@ struct cache_memory {
 /* Map so many bytes, rounded down to whole pools, one at least. False, and errno, when there is no address space. */
 bool cache_memory_open(struct cache_memory *, size_t size);
 void cache_memory_close(struct cache_memory *);
+
+/* Use more pools, or fewer: those beyond are retired. From a retired pool no block is taken; its memory goes back to the system once all
+ * of its blocks are given back. False, and errno, when there is no address space: nothing was changed. */
+bool cache_memory_resize(struct cache_memory *, size_t size);
+
+/* Does a block lie in a retired pool? */
+bool cache_memory_is_retired(const struct cache_memory *, const void *);
 
 /* A block of `want` bytes, or else the largest there is, with `least` of them at least; *got says how many. NULL: there is
  * none. Uninitialised, aligned to 16. At most CACHE_BLOCK_MOST. */

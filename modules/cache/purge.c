@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define BATCH 64			/* objects, or buckets, before others get the lock */
-
 /* A soft purge passes over what is stale already. True: it counts. */
 static bool
 purge_one(struct cache_store *store, struct cache_object *object, bool soft)

@@ -212,7 +212,7 @@ run(const struct trace *trace, size_t requests, size_t size)
 	return (struct ratios){ (double)list_hits / (double)requests, (double)store_hits / (double)requests };
 }
 
-/* The traces of a catalogue of about 430 MiB, at sizes of a hundredth, a twentieth, and a fifth of that. */
+/* The catalogue comes to 600 MiB. */
 static void
 print_table(size_t requests)
 {

@@ -49,10 +49,26 @@ map_tables(struct cache_store *store, size_t size)
 	return true;
 }
 
+static size_t
+whole_size(const struct cache_store_options *options)
+{
+	return options->size < CACHE_SIZE_LEAST ? CACHE_SIZE_LEAST : options->size;
+}
+
+void
+cache_store_set_limits(struct cache_store *store, const struct cache_store_options *options)
+{
+	store->options = *options;
+	store->size = whole_size(options);
+	store->queues.size = store->memory.limit;
+	atomic_store_explicit(&store->object_most, options->object_most > 0 ? options->object_most : store->size / 8,
+		memory_order_relaxed);
+}
+
 struct cache_store *
 cache_store_new(const struct cache_store_options *options)
 {
-	size_t size = options->size < CACHE_SIZE_LEAST ? CACHE_SIZE_LEAST : options->size;
+	size_t size = whole_size(options);
 	struct cache_store *store = aligned_alloc(64, sizeof(*store));
 
 	if (store == NULL)
@@ -68,24 +84,15 @@ cache_store_new(const struct cache_store_options *options)
 	for (unsigned i = 0; i < SHARDS; i++)
 		pthread_mutex_init(&store->shards[i].lock, NULL);
 	pthread_mutex_init(&store->lock, NULL);
-	store->options = *options;
-	store->size = size;
-	store->object_most = options->object_most > 0 ? options->object_most : size / 8;
-	store->queues.size = store->memory.limit;
-	store->holders = 1;
+	cache_store_set_limits(store, options);
+	atomic_init(&store->holders, 1);
 	return store;
-}
-
-bool
-cache_store_is(const struct cache_store *store, const struct cache_store_options *options)
-{
-	return store->options.size == options->size && store->options.object_most == options->object_most;
 }
 
 struct cache_store *
 cache_store_hold(struct cache_store *store)
 {
-	store->holders++;
+	atomic_fetch_add_explicit(&store->holders, 1, memory_order_relaxed);
 	return store;
 }
 
@@ -95,7 +102,7 @@ cache_store_release(struct cache_store **held)
 	struct cache_store *store = *held;
 
 	*held = NULL;
-	if (store == NULL || --store->holders > 0)
+	if (store == NULL || atomic_fetch_sub_explicit(&store->holders, 1, memory_order_acq_rel) > 1)
 		return;
 	for (unsigned i = 0; i < SHARDS; i++)
 		pthread_mutex_destroy(&store->shards[i].lock);
@@ -143,8 +150,8 @@ free_block(struct cache_store *store, struct cache_object *object)
 }
 
 /* Free so many blocks of objects that nobody holds. False: there were none. */
-static bool
-free_buried(struct cache_store *store)
+bool
+cache_store_free_buried(struct cache_store *store)
 {
 	struct cache_object *object, *next;
 	bool any = false;
@@ -173,7 +180,7 @@ cache_store_bury(struct cache_store *store, struct cache_object *object)
 	while (!atomic_compare_exchange_weak_explicit(&store->buried, &top, object, memory_order_release, memory_order_relaxed));
 	if (pthread_mutex_trylock(&store->lock) != 0)
 		return;			/* whoever has it, or the next, frees it */
-	free_buried(store);
+	cache_store_free_buried(store);
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -203,7 +210,7 @@ evict(struct cache_store *store, unsigned *looks, bool force)
 	store->stats.evicted++;
 	store->stats.evicted_bytes += victim->bytes;
 	cache_store_unlink(store, victim);
-	free_buried(store);
+	cache_store_free_buried(store);
 	return true;
 }
 
@@ -213,11 +220,11 @@ take(struct cache_store *store, size_t want, size_t least, size_t *got)
 	unsigned looks = LOOKS, evictions = 0;
 	void *bytes;
 
-	free_buried(store);
+	cache_store_free_buried(store);
 	while (store->memory.free < want + store->memory.limit / RESERVE && evict(store, &looks, false))
 		;
 	while ((bytes = cache_memory_take(&store->memory, want, least, got)) == NULL) {
-		if (free_buried(store))
+		if (cache_store_free_buried(store))
 			continue;
 		if (++evictions > EVICTIONS || !evict(store, &looks, true)) {
 			store->stats.refused++;
@@ -265,13 +272,13 @@ cache_store_share(struct cache_store *store, struct cache_object *object, struct
 uint64_t
 cache_store_object_most(const struct cache_store *store)
 {
-	return store->object_most;
+	return atomic_load_explicit(&store->object_most, memory_order_relaxed);
 }
 
 /* --- finding and changing ---------------------------------------------------------------------------------------------- */
 
-static bool
-is_named(const struct cache_object *object, const struct cache_name *name)
+bool
+cache_store_is_named(const struct cache_object *object, const struct cache_name *name)
 {
 	return object->name.hash == name->hash && object->name.key_length == name->key_length &&
 		memcmp(object->name.key, name->key, name->key_length) == 0;
@@ -293,7 +300,7 @@ cache_store_find(struct cache_store *store, const struct cache_name *name)
 
 	pthread_mutex_lock(shard_lock(store, bucket));
 	object = store->buckets[bucket];
-	while (object != NULL && !(is_named(object, name) && is_variant(object, name)))
+	while (object != NULL && !(cache_store_is_named(object, name) && is_variant(object, name)))
 		object = object->next_in_bucket;
 	if (object != NULL)
 		cache_object_hold(object);
@@ -380,7 +387,7 @@ put_in_bucket(struct cache_store *store, struct cache_object *object, unsigned *
 	*oldest = NULL;
 	pthread_mutex_lock(shard_lock(store, bucket));
 	while (*link != NULL) {
-		if (is_named(*link, &object->name)) {
+		if (cache_store_is_named(*link, &object->name)) {
 			if (is_variant(*link, &object->name)) {
 				old = *link;
 				*link = old->next_in_bucket;
@@ -448,50 +455,3 @@ cache_store_remove(struct cache_store *store, struct cache_object *object)
 	return linked;
 }
 
-void
-cache_store_stats(struct cache_store *store, struct cache_stats *stats)
-{
-	pthread_mutex_lock(&store->lock);
-	*stats = store->stats;
-	stats->size = store->size;
-	stats->used = store->memory.used;
-	stats->small = store->queues.small.bytes;
-	stats->main = store->queues.main.bytes;
-	pthread_mutex_unlock(&store->lock);
-}
-
-#define WALK_MOST 256			/* objects of a bucket that are shown */
-
-/* Hold those of a bucket, show them, and give them back. */
-static bool
-walk_bucket(struct cache_store *store, uint64_t bucket, const struct cache_name *name,
-	bool (*each)(void *argument, struct cache_object *), void *argument)
-{
-	struct cache_object *held[WALK_MOST], *object;
-	unsigned count = 0;
-	bool go_on = true;
-
-	pthread_mutex_lock(shard_lock(store, bucket));
-	for (object = store->buckets[bucket]; object != NULL && count < WALK_MOST; object = object->next_in_bucket)
-		if (name == NULL || is_named(object, name))
-			held[count++] = cache_object_hold(object);
-	pthread_mutex_unlock(shard_lock(store, bucket));
-	for (unsigned i = 0; i < count; i++) {
-		go_on = go_on && each(argument, held[i]);
-		cache_object_release(store, &held[i]);
-	}
-	return go_on;
-}
-
-void
-cache_store_walk(struct cache_store *store, const struct cache_name *name, bool (*each)(void *argument, struct cache_object *),
-	void *argument)
-{
-	if (name != NULL) {
-		walk_bucket(store, name->hash & store->bucket_mask, name, each, argument);
-		return;
-	}
-	for (uint64_t bucket = 0; bucket <= store->bucket_mask; bucket++)
-		if (!walk_bucket(store, bucket, NULL, each, argument))
-			return;
-}

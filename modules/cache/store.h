@@ -38,12 +38,18 @@ struct cache_stats {
 
 /* NULL, and errno, when there is no memory or address space. Main thread. */
 struct cache_store *cache_store_new(const struct cache_store_options *);
-/* Was it made with these options? Then a new generation may go on with it. */
-bool cache_store_is(const struct cache_store *, const struct cache_store_options *);
 struct cache_store *cache_store_hold(struct cache_store *);
 
-/* The last who held it frees it; nobody may hold an object of it by then. Main thread. */
+/* The last who held it frees it; nobody may hold an object of it by then. Any thread. */
 void cache_store_release(struct cache_store **);
+
+/* Does it have these limits? */
+bool cache_store_is(struct cache_store *, const struct cache_store_options *);
+
+/* Give it other limits while it is in use. Where it becomes smaller, what lies in the memory that goes is evicted; what is being read
+ * keeps that until it was read. The tables keep their size. False, and errno, when there is no address space: nothing was
+ * changed. Any thread that may take some time: it looks at every object. */
+bool cache_store_resize(struct cache_store *, const struct cache_store_options *);
 
 /* --- any thread ---------------------------------------------------------------------------------------------------- */
 

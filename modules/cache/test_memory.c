@@ -159,6 +159,54 @@ what_is_too_much_is_given_back(void **state)
 	cache_memory_close(&memory);
 }
 
+/* What is in use in a retired pool stays until it is given back. */
+static void
+pools_come_and_go(void **state)
+{
+	enum { BLOCKS_HERE = 500 };
+	static char *blocks[BLOCKS_HERE];
+	struct cache_memory memory;
+	size_t count = 0, retired = 0, used;
+
+	(void)state;
+	assert_true(cache_memory_open(&memory, SIZE));
+	while (count < BLOCKS_HERE && (blocks[count] = cache_memory_take(&memory, 10000, 10000, NULL)) != NULL)
+		memset(blocks[count], (int)count, 10000), count++;
+	assert_true(count > 300 && count < BLOCKS_HERE);
+	used = memory.used;
+	assert_true(cache_memory_resize(&memory, SIZE / 4));
+	assert_true(cache_memory_is_sound(&memory));
+	assert_int_equal(memory.limit, SIZE / 4);
+	assert_int_equal(memory.used, used);
+	for (size_t i = 0; i < count; i++) {
+		if (!cache_memory_is_retired(&memory, blocks[i]))
+			continue;
+		assert_int_equal(blocks[i][9999], (char)i);
+		cache_memory_give(&memory, blocks[i]);
+		blocks[i] = NULL;
+		retired++;
+	}
+	assert_true(retired > count / 2 && retired < count);
+	assert_true(cache_memory_is_sound(&memory));
+	assert_null(cache_memory_take(&memory, 10000, 10000, NULL));
+	assert_true(cache_memory_resize(&memory, 2 * SIZE));
+	assert_int_equal(memory.limit, 2 * SIZE);
+	for (size_t i = 0; i < count; i++)
+		if (blocks[i] == NULL) {
+			blocks[i] = cache_memory_take(&memory, 10000, 10000, NULL);
+			assert_non_null(blocks[i]);
+			memset(blocks[i], 1, 10000);
+		}
+	assert_true(cache_memory_resize(&memory, 1));
+	assert_true(cache_memory_is_sound(&memory));
+	for (size_t i = 0; i < count; i++)
+		cache_memory_give(&memory, blocks[i]);
+	assert_true(cache_memory_is_sound(&memory));
+	assert_int_equal(memory.used, 0);
+	assert_true(memory.free < memory.pool);
+	cache_memory_close(&memory);
+}
+
 int
 main(void)
 {
@@ -167,6 +215,7 @@ main(void)
 		cmocka_unit_test(a_thousand_blocks_come_and_go),
 		cmocka_unit_test(who_can_do_with_less_gets_what_is_there),
 		cmocka_unit_test(what_is_too_much_is_given_back),
+		cmocka_unit_test(pools_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

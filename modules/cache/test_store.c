@@ -452,6 +452,55 @@ a_walk_sees_all(void **state)
 }
 
 static void
+the_size_changes_while_it_is_in_use(void **state)
+{
+	const struct cache_store_options large = { .size = 4 * SIZE }, small = { .size = SIZE / 2, .object_most = 4000 };
+	struct cache_store *store = new_store(SIZE);
+	struct cache_object *reader, *writer;
+	const struct cache_draft draft = draft_of("http://a/filling");
+	struct cache_stats stats;
+	unsigned before, after = 0;
+	char key[64];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(key, sizeof(key), "http://a/%d", i);
+		assert_true(put_away(store, key, 1000 + (size_t)i));
+	}
+	reader = find(store, "http://a/999", "");
+	writer = cache_object_new(store, &draft);
+	assert_true(cache_store_add(store, writer));
+	assert_true(fill_body(store, writer, "http://a/filling", 3000));
+	assert_true(cache_store_resize(store, &large));
+	assert_true(cache_store_is(store, &large));
+	cache_store_stats(store, &stats);
+	before = (unsigned)stats.objects;
+	for (int i = 1000; i < 3000; i++) {
+		snprintf(key, sizeof(key), "http://a/%d", i);
+		assert_true(put_away(store, key, 2000));
+	}
+	cache_store_stats(store, &stats);
+	assert_true(stats.objects > 2 * before && stats.used > 3 * SIZE);
+	assert_true(cache_store_resize(store, &small));
+	assert_false(is_there(store, "http://a/filling"));
+	assert_body(reader, "http://a/999", 1999);
+	assert_true(fill_body(store, writer, "http://a/filling", 1000));
+	assert_false(cache_body_append(store, writer, "x", 1));		/* the new bound for bodies holds, too */
+	cache_body_abort(store, writer);
+	cache_object_release(store, &reader);
+	cache_object_release(store, &writer);
+	for (int i = 0; i < 3000; i++) {
+		snprintf(key, sizeof(key), "http://a/%d", i);
+		after += is_there(store, key);
+	}
+	cache_store_stats(store, &stats);
+	assert_true(after > 100 && stats.objects == after);
+	assert_true(stats.used <= SIZE / 2);
+	assert_true(put_away(store, "http://a/new", 3000));
+	cache_store_release(&store);
+}
+
+static void
 generations_share_it(void **state)
 {
 	const struct cache_store_options options = { .size = SIZE }, other = { .size = SIZE, .object_most = 1 };
@@ -483,6 +532,7 @@ main(void)
 		cmocka_unit_test(a_purge_means_what_is_under_way),
 		cmocka_unit_test(a_purge_ends_no_reading),
 		cmocka_unit_test(a_walk_sees_all),
+		cmocka_unit_test(the_size_changes_while_it_is_in_use),
 		cmocka_unit_test(generations_share_it),
 	};
 

@@ -131,6 +131,8 @@ take_turns(void *argument)
 		}
 		if (what == 98)
 			purge_some(key, &state);
+		if (what == 99 && i % 10 == 0)
+			cache_store_resize(store, &(struct cache_store_options){ .size = SIZE + dice(&state) % 3 * SIZE / 2 });
 		if (what == 99)
 			cache_store_walk(store, dice(&state) % 2 == 0 ? &name : NULL, look, NULL);
 		cache_object_release(store, &object);
@@ -150,6 +152,9 @@ many_threads_share_a_store(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, take_turns, (void *)(i + 1)), 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+	assert_true(cache_store_resize(store, &(struct cache_store_options){ .size = SIZE }));
+	for (int i = 0; i < 100; i++)		/* they bury who is left */
+		put_away(store, "http://last/", 0);
 	cache_store_stats(store, &stats);
 	assert_int_equal(wrong, 0);
 	assert_true(found > TURNS);
