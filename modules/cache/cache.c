@@ -2,23 +2,25 @@
 /*
  * cache: keep responses, and answer from them.
  *
- * One store for all threads, shared by a generation with the one before it; one table of fetches under way for the process. The
+ * One store for all threads, which a generation takes over from the one before it; one table of fetches under way for the process. A
+ * generation that wants another size has the store resized once it serves, on the helper pool: its build may still fail. The
  * hooks stand after those of other modules in upstream_response and store, so that what they edited is what is stored, and
  * before them in the phase cache.
  */
 #include "hooks.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void
 build(struct weir_build *b, void *g, void *p)
 {
 	const struct cache_settings *set = weir_build_settings(b);
-	const struct cache_store_options wanted = { .size = set->size, .object_most = set->object_size };
 	struct cache_generation *generation = g, *previous = p;
 
-	if (previous != NULL && previous->store != NULL && cache_store_is(previous->store, &wanted)) {
+	generation->limits = (struct cache_store_options){ .size = set->size, .object_most = set->object_size };
+	if (previous != NULL && previous->store != NULL) {
 		generation->store = cache_store_hold(previous->store);
 		generation->secret = previous->secret;
 		return;
@@ -26,9 +28,51 @@ build(struct weir_build *b, void *g, void *p)
 	if (weir_build_is_check(b))
 		return;
 	cache_secret_draw(&generation->secret);
-	generation->store = cache_store_new(&wanted);
+	generation->store = cache_store_new(&generation->limits);
 	if (generation->store == NULL)
 		weir_build_error(b, "there is no memory for a cache of %llu bytes: %s", (unsigned long long)set->size, strerror(errno));
+}
+
+/* A store that is to get other limits. */
+struct resizing {
+	struct cache_store *store;
+	struct cache_store_options limits;
+};
+
+static void
+resize(void *argument)
+{
+	struct resizing *resizing = argument;
+
+	if (!cache_store_resize(resizing->store, &resizing->limits))
+		weir_log(WEIR_LOG_ERROR, "cache: there is no memory for %llu bytes: the size stays as it is",
+			(unsigned long long)resizing->limits.size);
+	cache_store_release(&resizing->store);
+	free(resizing);
+}
+
+/* The first thread that serves with a generation sees to its limits; where there is no memory, the next second will do. */
+static void
+settle(struct weir_thread *thread, void *g, void *state)
+{
+	struct cache_generation *generation = g;
+	struct resizing *resizing;
+
+	(void)thread;
+	(void)state;
+	if (generation->store == NULL || atomic_exchange_explicit(&generation->settled, true, memory_order_relaxed))
+		return;
+	if (cache_store_is(generation->store, &generation->limits))
+		return;
+	resizing = malloc(sizeof(*resizing));
+	if (resizing != NULL) {
+		*resizing = (struct resizing){ cache_store_hold(generation->store), generation->limits };
+		if (weir_offload(resize, resizing))
+			return;
+		cache_store_release(&resizing->store);
+		free(resizing);
+	}
+	atomic_store_explicit(&generation->settled, false, memory_order_relaxed);
 }
 
 static void
@@ -68,6 +112,7 @@ WEIR_MODULE(cache) = {
 	.check = cache_check,
 	.build = build,
 	.drop = drop,
+	.tick = settle,
 	.hooks = {
 		[WEIR_PHASE_CACHE] = cache_look_up,
 		[WEIR_PHASE_UPSTREAM_REQUEST] = cache_ask,

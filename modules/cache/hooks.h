@@ -34,6 +34,8 @@ struct cache_settings {
 
 struct cache_generation {
 	struct cache_store *store;		/* NULL: only a check */
+	struct cache_store_options limits;	/* that it is to have */
+	_Atomic bool settled;			/* that was seen to */
 	struct cache_secret secret;
 };
 

@@ -346,8 +346,14 @@ def test_the_store_survives_a_reload():
         cached.weir.reload(INI % ("lock_timeout = 1s", cached.origin.address, ""))
         assert "hit" in cached.status_of("/kept")
         cached.weir.reload(INI.replace("8M", "2M") % ("", cached.origin.address, ""))
-        cached.ask("/kept")
         assert "hit" in cached.status_of("/kept")
+        scene.until(lambda: "2097152" in cached.weir.ctl("cache", "stats")[1], "the store is smaller")
+        assert "hit" in cached.status_of("/kept")
+        cached.weir.reload(INI.replace("8M", "32M") % ("object_size = 5K", cached.origin.address, ""))
+        scene.until(lambda: "33554432" in cached.weir.ctl("cache", "stats")[1], "the store is larger")
+        assert "hit" in cached.status_of("/kept")
+        cached.answers["/large"] = ("Cache-Control: max-age=60", "x" * 6000)
+        assert cached.ask("/large").body == "x" * 6000 and "stored" not in cached.status_of("/large")
 
 
 @pytest.mark.parametrize("line, says", [
