@@ -158,6 +158,10 @@ ended(struct weir_exchange *x)
 	case WEIR_PHASE_CONNECTED:
 		if (x->tunnels)
 			return tunnel_open(x);
+		if (x->own != NULL && x->own->connect_only) {
+			exchange_close(x, CLIENT_CLOSE);
+			return WEIR_PHASES;
+		}
 		return origin_prepare(x) ? WEIR_PHASE_UPSTREAM_REQUEST : exchange_fail(x, 503, "no memory for the request");
 	case WEIR_PHASE_FAILED:
 		return unconnected(x);

@@ -64,6 +64,7 @@ struct own {
 	struct weir_sink sink;
 	const struct module *module;	/* whose errand it is; NULL: a body that left its exchange */
 	const struct weir_server *server;	/* to ask this one */
+	bool connect_only;		/* its end is the connection */
 };
 
 struct weir_exchange {

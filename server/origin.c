@@ -107,7 +107,7 @@ origin_connect(struct weir_exchange *x)
 	if (!peer_name(x))
 		return exchange_fail(x, 503, "no memory for the origin's name");
 	x->attempts++;
-	return obtain(x, !x->tunnels);
+	return obtain(x, !x->tunnels && (x->own == NULL || !x->own->connect_only));
 }
 
 void

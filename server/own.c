@@ -211,10 +211,12 @@ parse(struct weir_exchange *x, const char *text, size_t length)
 static struct hold *
 hold_of(struct thread *t, const struct weir_upstream *upstream)
 {
-	for (struct hold *h = t->holds; h != NULL; h = h->next)
-		for (size_t i = 0; i < h->generation->upstream_count; i++)
-			if (h->generation->upstreams[i] == upstream)
-				return hold_again(h);
+	for (struct hold *h = t->holds; h != NULL; h = h->next) {
+		size_t i = weir_upstream_index(upstream);
+
+		if (i < h->generation->upstream_count && h->generation->upstreams[i] == upstream)
+			return hold_again(h);
+	}
 	return NULL;
 }
 
@@ -256,6 +258,7 @@ set_out(struct thread *t, struct weir_exchange *model, const struct weir_errand 
 	x->first_query = x->request.query;
 	x->own->sink = errand->sink;
 	x->own->server = errand->server;
+	x->own->connect_only = errand->connect_only;
 	x->own->module = model != NULL && model->hook != NULL ? model->hook->module : NULL;
 	client_start_own(x->client);
 	return true;

@@ -65,6 +65,7 @@ struct weir_errand {
 	const char *authority, *target;		/* NULL: the model's; without a model they must be there */
 	const struct weir_upstream *upstream;	/* NULL: the model's route's */
 	const struct weir_server *server;	/* ask this one, and run no phase at all but what the core does; NULL: the phases choose */
+	bool connect_only;			/* end once there is a new connection, with TLS if the upstream has it: nothing is sent */
 	const char *fields;			/* lines "Name: value" CRLF, valid, instead of the model's; NULL: the model's, or none */
 	int64_t limit;				/* milliseconds for all of it, at least 1 */
 	struct weir_sink sink;			/* its body goes here, unless a module takes it or responds */

@@ -23,6 +23,7 @@ struct state {				/* of a request */
 	const struct balance_member *member;	/* the server of the running attempt; NULL: none */
 	const struct weir_server *last;		/* of the last attempt; NULL before the first */
 	unsigned retries;
+	bool counted;			/* as under way: an errand is not, as nobody tells how it ends */
 	bool probing;			/* the member was out when it was chosen */
 	bool stuck;			/* it is the one that the client's cookie names */
 	bool answered;			/* it did */
@@ -45,7 +46,11 @@ hold(struct weir_exchange *x, struct state *state, const struct balance_member *
 	struct balance_load *load = load_of(x, member);
 
 	state->member = member;
-	atomic_store_explicit(&load->active, balance_active(load) + 1, memory_order_relaxed);
+	state->counted = !weir_is_errand(x);
+	if (state->counted)
+		atomic_store_explicit(&load->active, balance_active(load) + 1, memory_order_relaxed);
+	else if (state->group->settings->max_connections > 0)
+		atomic_fetch_sub(&member->record->busy, 1);
 	atomic_store_explicit(&load->requests,
 		atomic_load_explicit(&load->requests, memory_order_relaxed) + 1, memory_order_relaxed);
 }
@@ -59,9 +64,11 @@ release(struct weir_exchange *x, struct state *state)
 	if (state->member == NULL)
 		return;
 	load = load_of(x, state->member);
-	atomic_store_explicit(&load->active, balance_active(load) - 1, memory_order_relaxed);
-	if (state->group->settings->max_connections > 0)
-		atomic_fetch_sub(&state->member->record->busy, 1);
+	if (state->counted) {
+		atomic_store_explicit(&load->active, balance_active(load) - 1, memory_order_relaxed);
+		if (state->group->settings->max_connections > 0)
+			atomic_fetch_sub(&state->member->record->busy, 1);
+	}
 	state->member = NULL;
 	state->probing = false;
 }
@@ -279,10 +286,36 @@ static void
 tick(struct weir_thread *thread, void *generation, void *watch)
 {
 	if (weir_thread_index(thread) == 0)
-		balance_watch_tick(watch, generation);
+		balance_watch_tick(thread, watch, generation);
 }
 
 /* --- options ----------------------------------------------------------------------------------------- */
+
+/* Texts for the head of a check's request: nothing may stand in them that would end the line. */
+static const char *
+parse_plain(struct weir_build *build, const char *text, void *value)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if (*c <= ' ' || *c > '~')
+			return "it holds no spaces and no characters beyond ASCII";
+	*(const char **)value = weir_build_printf(build, "%s", text);
+	return *text == '\0' ? "it is empty" : NULL;
+}
+
+static const char *
+parse_target(struct weir_build *build, const char *text, void *value)
+{
+	return *text != '/' ? "it begins with /" : parse_plain(build, text, value);
+}
+
+static const char *
+parse_body(struct weir_build *build, const char *text, void *value)
+{
+	*(const char **)value = weir_build_printf(build, "%s", text);
+	return strlen(text) < BALANCE_BODY_MOST && *text != '\0' ? NULL : "write a text of at most 255 bytes";
+}
+
+static const char *const checkings[] = { [NO_CHECK] = "off", [CONNECT_CHECK] = "connect", [HTTP_CHECK] = "http", NULL };
 
 static const char *const policies[] = {
 	[ROUND_ROBIN] = "round_robin", [LEAST_CONNECTIONS] = "least_connections", [TWO_CHOICES] = "two_choices",
@@ -316,6 +349,26 @@ static const struct weir_option options[] = {
 	  .doc = "Name of a cookie that brings a client back to the server which answered it." },
 	{ "sticky_time", WEIR_DURATION, AT(sticky_time), .max = 31536000000,
 	  .doc = "How long clients keep that cookie; 0: until they end." },
+	{ "check", WEIR_CHOICE, AT(check), .choices = checkings, .initial = "off",
+	  .doc = "Check each server from time to time: connect (with TLS, if the upstream has it) or ask by http." },
+	{ "check_interval", WEIR_DURATION, AT(check_interval), .initial = "5s", .min = 1000, .max = 86400000,
+	  .doc = "Time from one check of a server to the next, give or take a tenth." },
+	{ "check_timeout", WEIR_DURATION, AT(check_timeout), .initial = "2s", .min = 10, .max = 3600000,
+	  .doc = "How long a check may take." },
+	{ "check_rise", WEIR_INTEGER, AT(check_rise), .initial = "2", .min = 1, .max = 1000,
+	  .doc = "So many good checks in a row bring a server in." },
+	{ "check_fall", WEIR_INTEGER, AT(check_fall), .initial = "3", .min = 1, .max = 1000,
+	  .doc = "So many bad checks in a row put a server out; the very first check decides alone." },
+	{ "check_method", WEIR_FIELD_NAME, AT(check_method), .initial = "GET", .doc = "Method of `check = http`." },
+	{ "check_target", WEIR_CUSTOM, AT(check_target), .initial = "/", .size = sizeof(const char *),
+	  .parse = parse_target, .doc = "What `check = http` asks for: path and query." },
+	{ "check_host", WEIR_CUSTOM, AT(check_host), .size = sizeof(const char *), .parse = parse_plain,
+	  .doc = "The Host of `check = http`; without it and the upstream's `host`, the server's address." },
+	{ "check_status", WEIR_CUSTOM, AT(check_status), .initial = "200-399",
+	  .size = sizeof(struct balance_statuses), .parse = balance_statuses_parse,
+	  .doc = "The good statuses: numbers and ranges." },
+	{ "check_body", WEIR_CUSTOM, AT(check_body), .size = sizeof(const char *), .parse = parse_body,
+	  .doc = "A text that the body must hold." },
 	{ .name = NULL }
 };
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SERVERS_MOST 8
+#define ERRANDS_MOST 4
 
 struct weir_server {
 	const struct weir_upstream *upstream;
@@ -41,7 +42,8 @@ struct weir_exchange {
 	const struct weir_server *server, *tried[16];
 	unsigned attempts, thread;
 	enum weir_peer_failure failure;
-	bool reused, may_retry;
+	bool reused, may_retry, errand;
+	const char *error;
 	int status, failed;
 	const char *key, *cookie;
 	char set_cookie[200];
@@ -54,6 +56,8 @@ struct weir_thread {
 static struct {
 	int64_t now;
 	int64_t counts[8];
+	struct weir_errand errand[ERRANDS_MOST];
+	unsigned errands;
 	char reply[2048];
 	char log[2048];			/* all lines */
 } world;
@@ -313,6 +317,39 @@ weir_log(enum weir_level level, const char *format, ...)
 	vsnprintf(world.log + used, sizeof(world.log) - used, format, list);
 	va_end(list);
 	strncat(world.log, "\n", sizeof(world.log) - strlen(world.log) - 1);
+}
+
+bool
+weir_is_errand(struct weir_exchange *x)
+{
+	return x->errand;
+}
+
+const char *
+weir_failure(struct weir_exchange *x)
+{
+	return x->error;
+}
+
+const struct weir_address *
+weir_server_address(const struct weir_server *server)
+{
+	static const struct weir_address address = { .host = "a" };
+
+	(void)server;
+	return &address;
+}
+
+/* Kept, until the test ends it. */
+bool
+weir_send_errand(struct weir_thread *thread, struct weir_exchange *model, const struct weir_errand *errand)
+{
+	(void)thread;
+	(void)model;
+	if (world.errands == ERRANDS_MOST)
+		return false;
+	world.errand[world.errands++] = *errand;
+	return true;
 }
 
 unsigned

@@ -5,6 +5,8 @@ pkglib_LTLIBRARIES += modules/balance/balance.la
 modules_balance_balance_la_SOURCES = \
 	modules/balance/balance.c \
 	modules/balance/budget.h \
+	modules/balance/check.c \
+	modules/balance/check.h \
 	modules/balance/health.c \
 	modules/balance/health.h \
 	modules/balance/pick.c \
@@ -35,6 +37,7 @@ modules_balance_test_hooks_SOURCES = $(modules_balance_balance_la_SOURCES) \
 	modules/balance/test_hooks.c
 modules_balance_test_hooks_LDADD = $(CMOCKA_LIBS)
 modules_balance_test_pick_SOURCES = \
+	modules/balance/check.c \
 	modules/balance/health.c \
 	modules/balance/pick.c \
 	modules/balance/ring.c \

@@ -6,6 +6,7 @@
 #include "show.h"
 #include "table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *
@@ -24,6 +25,19 @@ state_of(const struct balance_group *group, const struct balance_member *member)
 }
 
 static void
+show_check(struct weir_reply *reply, const struct balance_group *group, const struct balance_record *record)
+{
+	int outcome = atomic_load_explicit(&record->check.outcome, memory_order_relaxed);
+	char status[32];
+
+	if (group->settings->check == NO_CHECK)
+		return;
+	snprintf(status, sizeof(status), "status %d", outcome);
+	weir_reply_text(reply, "check", outcome == NOT_CHECKED ? "not yet" : outcome == CHECK_GOOD ? "good" :
+		outcome == CHECK_FAILED ? "no answer" : outcome == CHECK_BODY ? "text missing" : status);
+}
+
+static void
 show_server(struct weir_reply *reply, const struct balance_table *table, const struct balance_group *group,
 	const struct balance_member *member)
 {
@@ -39,6 +53,7 @@ show_server(struct weir_reply *reply, const struct balance_table *table, const s
 	weir_reply_number(reply, "weight", weir_server_weight(member->server));
 	weir_reply_text(reply, "role", weir_server_backup(member->server) ? "backup" : "primary");
 	weir_reply_text(reply, "state", state_of(group, member));
+	show_check(reply, group, member->record);
 	weir_reply_number(reply, "fails", balance_health_failures(&member->record->health));
 	weir_reply_number(reply, "active", (double)active);
 	weir_reply_number(reply, "requests", (double)requests);

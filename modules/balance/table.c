@@ -103,6 +103,16 @@ fill_ring(struct weir_build *build, struct balance_group *group)
 	return group->points != NULL;
 }
 
+/* What the settings of before have brought about, and those of now cannot undo. */
+static void
+forget_unwatched(const struct balance_group *group, struct balance_record *record)
+{
+	if (group->limit.fails == 0)
+		atomic_store_explicit(&record->health.out_until, 0, memory_order_relaxed);
+	if (group->settings->check == NO_CHECK)
+		balance_check_forget(&record->check, &record->health);
+}
+
 static bool
 fill_group(struct weir_build *build, struct balance_table *table, struct balance_group *group, size_t first,
 	const struct balance_table *previous)
@@ -117,8 +127,7 @@ fill_group(struct weir_build *build, struct balance_table *table, struct balance
 		group->members[i].server = weir_upstream_server(group->upstream, i);
 		if (!fill_member(&group->members[i], weir_upstream_name(group->upstream), table->threads, previous))
 			return false;
-		if (group->limit.fails == 0)	/* it may be so by the settings of before */
-			atomic_store_explicit(&group->members[i].record->health.out_until, 0, memory_order_relaxed);
+		forget_unwatched(group, group->members[i].record);
 	}
 	return group->settings->policy != HASH || fill_ring(build, group);
 }

@@ -12,6 +12,7 @@
 #include <weir/module.h>
 
 #include "budget.h"
+#include "check.h"
 #include "health.h"
 #include "pick.h"
 #include "reasons.h"
@@ -31,14 +32,24 @@ struct balance_settings {		/* of an upstream */
 	int64_t max_connections;	/* requests under way at one server; 0: no bound */
 	const char *sticky;		/* the cookie's name; NULL: none */
 	int64_t sticky_time;		/* how long clients keep it; 0: until they end */
+	int check;			/* enum balance_checking */
+	const char *check_method, *check_host, *check_target;	/* host NULL: the server's */
+	const char *check_body;		/* what the body must hold; NULL: anything */
+	struct balance_statuses check_status;
+	int64_t check_interval, check_timeout;
+	int64_t check_rise, check_fall;
 };
+
+enum balance_checking { NO_CHECK, CONNECT_CHECK, HTTP_CHECK };
 
 struct balance_record {
 	struct balance_health health;
 	_Atomic int64_t busy;		/* requests under way on all threads, of upstreams with max_connections */
 	unsigned holders;		/* generations; the main thread counts */
 	char mark[BALANCE_MARK];	/* the sticky cookie's value */
-	struct balance_report report;	/* of watch.c; the first thread's */
+	struct balance_report report;	/* of watch.c; the first thread's, as all up to the names */
+	struct balance_check check;
+	const struct balance_group *checked;	/* of the check under way, which holds that generation */
 	const char *upstream, *server;	/* names */
 	struct balance_load loads[];	/* by thread */
 };

@@ -5,6 +5,7 @@ import collections
 import contextlib
 import json
 import os
+import re
 import sys
 import threading
 
@@ -251,3 +252,56 @@ def test_the_log_says_who_is_out_and_no_more():
         for _ in range(50):
             weir.ask()
         assert weir.read("stderr").count(" is out: ") + weir.read("stderr").count(" is in again") == 2
+
+
+CHECKED = ["balance.check_interval = 1s", "balance.check_rise = 1", "balance.check_fall = 1"]
+
+
+def states(weir, *of):
+    shown = servers(weir)
+    return [shown[origin.address]["state"] for origin in of]
+
+
+def test_checks_find_out_before_requests_do():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "balance.check = http", "balance.check_target = /health?x=1",
+                                                    *CHECKED), threads=2) as weir:
+        scene.until(lambda: all(s["check"] == "good" for s in servers(weir).values()), "both are good")
+        assert ("GET /health?x=1 HTTP/1.1", b"") in a.requests
+        a.mood = 503
+        scene.until(lambda: states(weir, a, b) == ["down", "in"], "a is down")
+        assert servers(weir)[a.address]["check"] == "status 503"
+        assert asked(weir, 6) == "bbbbbb"
+        a.mood = "good"
+        scene.until(lambda: states(weir, a, b) == ["in", "in"], "a is in again")
+        assert weir.metric("weir_balance_failures_total") == 0
+        assert re.search(rf"server {a.address} is out: it answers checks with a wrong status", weir.read("stderr"))
+
+
+def test_checks_look_for_a_text_and_for_connections():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "balance.check = http", "balance.check_body = a", *CHECKED)) as weir:
+        scene.until(lambda: states(weir, a, b) == ["in", "down"], "b does not say a")
+        assert servers(weir)[b.address]["check"] == "text missing"
+        assert asked(weir, 4) == "aaaa"
+        asked_before = len(a.requests)
+        weir.reload(ini_of([a, b], "balance.check = connect", *CHECKED))
+        scene.until(lambda: states(weir, a, b) == ["in", "in"], "both can be connected")
+        b.stop()
+        scene.until(lambda: states(weir, a, b) == ["in", "down"], "b cannot")
+        assert len(a.requests) <= asked_before + 1     # nothing is sent
+        weir.reload(ini_of([a, b]))
+        assert states(weir, a, b) == ["in", "in"]
+
+
+def test_a_check_has_its_time():
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "balance.check = http", "balance.check_timeout = 200ms",
+                                                    *CHECKED)) as weir:
+        a.mood = "hang"
+        scene.until(lambda: states(weir, a, b) == ["down", "in"], "a is down")
+        a.released.set()
+
+
+def test_what_makes_no_sense_of_checks_is_told():
+    for line, why in [("check_target = health", "it begins with /"), ("check_target = /a b", "it holds no spaces"),
+                      ("check_status = 2xx", "write statuses from 100 to 599"), ("check_interval = 10ms", "check_interval")]:
+        code, text = scene.check(ini_of([], "server = 127.0.0.1:1", f"balance.{line}"))
+        assert code == 1 and why in text, text

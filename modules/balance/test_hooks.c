@@ -750,6 +750,189 @@ servers_that_come_and_go_do_not_flood_the_log(void **state)
 	tear_down(stage);
 }
 
+/* --- checks --------------------------------------------------------------------------------------------- */
+
+static struct stage *
+set_up_checked(const char *servers)
+{
+	struct stage *stage = set_up(servers, ROUND_ROBIN);
+
+	stage->settings.check = HTTP_CHECK;
+	stage->settings.check_method = "GET";
+	stage->settings.check_target = "/health";
+	stage->settings.check_interval = 5000;
+	stage->settings.check_timeout = 2000;
+	stage->settings.check_rise = 2;
+	stage->settings.check_fall = 3;
+	assert_null(balance_statuses_parse(&stage->build, "200-299 401", &stage->settings.check_status));
+	rebuild(stage);
+	return stage;
+}
+
+static void
+tick(struct stage *stage, struct balance_watch *watch)
+{
+	struct weir_thread first = { 0 };
+
+	module->tick(&first, &stage->table, watch);
+}
+
+/* Answer all checks that are under way. */
+static void
+answer_checks(int status, const char *body, const char *error)
+{
+	while (world.errands > 0) {
+		const struct weir_errand *errand = &world.errand[--world.errands];
+		struct weir_exchange x = { .status = status, .error = error };
+
+		if (body != NULL && errand->sink.take != NULL)
+			errand->sink.take(errand->sink.argument, &(struct weir_chunk){ body, strlen(body), true });
+		errand->sink.end(&x, errand->sink.argument);
+	}
+}
+
+static void
+check_round(struct stage *stage, struct balance_watch *watch, int status, const char *body, const char *error)
+{
+	do {
+		world.now += 1000;
+		tick(stage, watch);
+	} while (world.errands == 0);
+	answer_checks(status, body, error);
+}
+
+static void
+checks_bring_a_server_in_and_out(void **state)
+{
+	struct stage *stage = set_up_checked("a1");
+	struct balance_watch watch = { 0 };
+	struct balance_health *health = &stage->table.members[0].record->health;
+
+	(void)state;
+	check_round(stage, &watch, 200, NULL, NULL);
+	assert_true(balance_health_is_in(health));
+	for (int i = 0; i < 2; i++)
+		check_round(stage, &watch, 503, NULL, NULL);
+	check_round(stage, &watch, 401, NULL, NULL);
+	for (int i = 0; i < 2; i++)
+		check_round(stage, &watch, 0, NULL, "refused");
+	assert_true(balance_health_is_in(health));
+	check_round(stage, &watch, 302, NULL, NULL);
+	assert_false(balance_health_is_in(health));
+	tick(stage, &watch);
+	assert_string_equal(world.log, "upstream origin: server a is out: it answers checks with a wrong status\n");
+	assert_string_not_equal(ask(stage), "none");		/* all are out: it is tried */
+	check_round(stage, &watch, 200, NULL, NULL);
+	assert_false(balance_health_is_in(health));
+	check_round(stage, &watch, 200, NULL, NULL);
+	assert_true(balance_health_is_in(health));
+	tear_down(stage);
+}
+
+static void
+the_first_check_decides_alone(void **state)
+{
+	struct stage *stage = set_up_checked("a1 b1");
+	struct balance_watch watch = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 2 && world.errands < 2; i++, world.now += 1000)
+		tick(stage, &watch);
+	assert_int_equal(world.errands, 2);
+	assert_string_equal(world.errand[0].target, "/health");
+	assert_string_equal(world.errand[0].authority, "a");
+	assert_int_equal(world.errand[0].limit, 2000);
+	tick(stage, &watch);
+	assert_int_equal(world.errands, 2);		/* one at a time */
+	world.errands--;
+	answer_checks(0, NULL, "refused");
+	assert_asked(stage, "bbb");
+	tear_down(stage);
+}
+
+static void
+a_body_may_be_expected(void **state)
+{
+	struct stage *stage = set_up_checked("a1");
+	struct balance_watch watch = { 0 };
+
+	(void)state;
+	stage->settings.check_body = "healthy";
+	rebuild(stage);
+	check_round(stage, &watch, 200, "I am healthy, thanks", NULL);
+	assert_int_equal(stage->table.members[0].record->check.outcome, CHECK_GOOD);
+	check_round(stage, &watch, 200, "I am ill", NULL);
+	assert_int_equal(stage->table.members[0].record->check.outcome, CHECK_BODY);
+	tear_down(stage);
+}
+
+static void
+connecting_may_be_enough(void **state)
+{
+	struct stage *stage = set_up_checked("a1");
+	struct balance_watch watch = { 0 };
+
+	(void)state;
+	stage->settings.check = CONNECT_CHECK;
+	rebuild(stage);
+	do {
+		world.now += 1000;
+		tick(stage, &watch);
+	} while (world.errands == 0);
+	assert_true(world.errand[0].connect_only);
+	answer_checks(0, NULL, NULL);
+	assert_int_equal(stage->table.members[0].record->check.outcome, CHECK_GOOD);
+	tear_down(stage);
+}
+
+/* A check of the old one may be under way; only the newest begins others. */
+static void
+a_reload_keeps_what_checks_have_shown(void **state)
+{
+	struct stage *old = set_up_checked("a1 b1"), *new = calloc(1, sizeof(*new)), *off = calloc(1, sizeof(*off));
+	struct balance_watch watch = { 0 };
+
+	(void)state;
+	assert_non_null(new);
+	assert_non_null(off);
+	check_round(old, &watch, 0, NULL, "refused");
+	new->settings = old->settings;
+	set_servers(new, "a1 b1");
+	build_with(new, &old->table);
+	world.now += 60000;
+	tick(new, &watch);
+	tick(old, &watch);
+	assert_in_range(world.errands, 1, 2);
+	answer_checks(0, NULL, "refused");
+	tick(new, &watch);
+	assert_false(balance_health_is_in(&new->table.members[0].record->health));
+	tear_down(old);
+	off->settings = new->settings;
+	off->settings.check = NO_CHECK;
+	set_servers(off, "a1 b1");
+	build_with(off, &new->table);
+	assert_true(balance_health_is_in(&off->table.members[0].record->health));
+	tear_down(new);
+	tear_down(off);
+}
+
+static void
+errands_are_not_counted_as_under_way(void **state)
+{
+	struct stage *stage = set_up("a1", ROUND_ROBIN);
+	struct request request;
+
+	(void)state;
+	stage->settings.max_connections = 1;
+	rebuild(stage);
+	memset(&request, 0, sizeof(request));
+	request.x = (struct weir_exchange){ .generation = &stage->table, .upstream = &stage->upstream, .errand = true };
+	assert_string_equal(begin_again(&request), "a");	/* and no phase tells of its end */
+	assert_int_equal(active(stage), 0);
+	assert_string_equal(ask(stage), "a");
+	tear_down(stage);
+}
+
 int
 main(void)
 {
@@ -777,6 +960,12 @@ main(void)
 		cmocka_unit_test(no_cookie_without_an_answer),
 		cmocka_unit_test(an_operator_drains_a_server),
 		cmocka_unit_test(servers_that_come_and_go_do_not_flood_the_log),
+		cmocka_unit_test(checks_bring_a_server_in_and_out),
+		cmocka_unit_test(the_first_check_decides_alone),
+		cmocka_unit_test(a_body_may_be_expected),
+		cmocka_unit_test(connecting_may_be_enough),
+		cmocka_unit_test(a_reload_keeps_what_checks_have_shown),
+		cmocka_unit_test(errands_are_not_counted_as_under_way),
 	};
 
 	return cmocka_run_group_tests(scenes, NULL, NULL);

@@ -3,6 +3,7 @@
  * Scenes for the pure parts of balance: turns, load, chance, the ring, a server's health, the retry budget.
  */
 #include "budget.h"
+#include "check.h"
 #include "health.h"
 #include "pick.h"
 #include "ring.h"
@@ -433,6 +434,71 @@ a_share_grows_from_a_tenth_to_the_whole(void **state)
 	assert_int_equal(balance_health_share(&health, 1000, 50500), 100);	/* it has arrived */
 }
 
+static void
+statuses_are_numbers_and_ranges(void **state)
+{
+	static const char *const bad[] = { "20", "2000", "600", "099", "300-200", "200-", "-200", "200,201", "2xx", "200-2990" };
+	struct balance_statuses statuses = { 0 };
+
+	(void)state;
+	assert_null(balance_statuses_parse(NULL, " 200-204\t401  599 ", &statuses));
+	for (int status = 0; status < 700; status++)
+		assert_int_equal(balance_statuses_have(&statuses, status),
+			(status >= 200 && status <= 204) || status == 401 || status == 599);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_non_null(balance_statuses_parse(NULL, bad[i], &statuses));
+}
+
+/* However it is cut into chunks. */
+static void
+a_text_is_found_in_any_chunks(void **state)
+{
+	static const char *const bodies[] = { "status: up.", "up", "upstat", "status: u", "sstatus: up", "u status: up" };
+
+	(void)state;
+	for (size_t b = 0; b < sizeof(bodies) / sizeof(*bodies); b++) {
+		const char *body = bodies[b];
+		size_t length = strlen(body);
+
+		for (size_t cut = 0; cut <= length; cut++)
+			for (size_t again = cut; again <= length; again++) {
+				struct balance_check check = { 0 };
+
+				balance_check_begin(&check);
+				balance_check_look(&check, "status: up", body, cut);
+				balance_check_look(&check, "status: up", body + cut, again - cut);
+				balance_check_look(&check, "status: up", body + again, length - again);
+				assert_int_equal(check.found, strstr(body, "status: up") != NULL);
+			}
+	}
+}
+
+static void
+checks_are_spread_and_never_two_at_a_time(void **state)
+{
+	struct balance_check check = { 0 };
+	int64_t last = 0, least = INT64_MAX, most = 0, now = 100000;
+	unsigned count = 0;
+
+	(void)state;
+	for (; now < 1000000; now += 100) {
+		if (!balance_check_is_due(&check, 5000, now, dice()))
+			continue;
+		balance_check_begin(&check);
+		assert_false(balance_check_is_due(&check, 5000, now + 100000, dice()));
+		check.running = false;
+		if (count++ > 0) {
+			least = now - last < least ? now - last : least;
+			most = now - last > most ? now - last : most;
+		} else {
+			assert_true(now - 100000 <= 1000);
+		}
+		last = now;
+	}
+	assert_in_range(least, 4400, 4700);
+	assert_in_range(most, 5300, 5600);
+}
+
 int
 main(void)
 {
@@ -457,6 +523,9 @@ main(void)
 		cmocka_unit_test(cookies_are_found_by_their_whole_name),
 		cmocka_unit_test(marks_differ_and_stay),
 		cmocka_unit_test(a_share_grows_from_a_tenth_to_the_whole),
+		cmocka_unit_test(statuses_are_numbers_and_ranges),
+		cmocka_unit_test(a_text_is_found_in_any_chunks),
+		cmocka_unit_test(checks_are_spread_and_never_two_at_a_time),
 	};
 
 	return cmocka_run_group_tests(scenes, NULL, NULL);
