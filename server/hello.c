@@ -50,9 +50,11 @@ static struct reader
 take_vector(struct reader *r, size_t bytes)
 {
 	size_t length = take_number(r, bytes);
-	const uint8_t *at = take(r, length);
+	struct reader vector = { .at = take(r, length) };
 
-	return at == NULL ? (struct reader){ .short_of = true } : (struct reader){ at, at + length, false };
+	vector.short_of = vector.at == NULL;
+	vector.end = vector.short_of ? NULL : vector.at + length;
+	return vector;
 }
 
 static bool
