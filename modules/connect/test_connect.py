@@ -203,10 +203,16 @@ def test_a_target_that_refuses_or_stalls():
 
 
 def test_a_connection_is_never_shared_between_tunnels():
-    with wire.Origin(echo) as origin, proxy(f"ports = {origin.port}", f"http_ports = {origin.port}") as weir:
-        for _ in range(3):
-            assert status_of(weir, origin.address) == 200
-        scene.until(lambda: len(origin.connections) == 3, "three connections")
+    with wire.Origin(wire.polite) as origin, proxy(f"ports = {origin.port}", f"http_ports = {origin.port}") as weir:
+        with wire.connect(weir) as plain:
+            plain.send(f"GET http://{origin.address}/ HTTP/1.1\r\nHost: {origin.address}\r\n\r\n")
+            assert wire.body_of(plain)[0] == 200               # its connection is kept
+            for _ in range(3):
+                assert status_of(weir, origin.address) == 200
+            scene.until(lambda: len(origin.connections) == 4, "one for each tunnel")
+            plain.send(f"GET http://{origin.address}/ HTTP/1.1\r\nHost: {origin.address}\r\n\r\n")
+            assert wire.body_of(plain)[0] == 200
+            assert len(origin.connections) == 4
 
 
 def test_a_tunnel_outlives_a_reload():
