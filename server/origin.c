@@ -106,6 +106,8 @@ origin_connect(struct weir_exchange *x)
 		choose_server(x);
 	if (!peer_name(x))
 		return exchange_fail(x, 503, "no memory for the origin's name");
+	if (x->bare && x->peer.tls.on)
+		return exchange_fail(x, 500, "what is passed through is TLS already: its upstream must have none of its own");
 	x->attempts++;
 	return obtain(x, !x->tunnels && (x->own == NULL || !x->own->connect_only));
 }

@@ -167,6 +167,14 @@ def test_an_origin_that_is_not_there(origins):
         assert " 502 0 0 gone " in logged(weir, 1)[0]
 
 
+def test_an_upstream_with_tls_of_its_own_is_a_mistake(origins):
+    more = (f"[upstream own]\nserver = {origins[1]['a.example']}\ntls = yes\nverify = no\n"
+            "[route own]\nmatch = own.example/*\nupstream = own")
+    with passing(origins, more=more) as weir:
+        assert turned_away(weir, hello("own.example")) == 80
+        assert " 500 0 0 own what is passed through is TLS already" in logged(weir, 1)[0]
+
+
 def test_a_hello_in_pieces_and_in_many_records(origins):
     """The bytes reach the origin as they were sent, all of them and in their order."""
     with wire.Origin(lambda c: (c.read(10 ** 6))) as origin:
