@@ -398,11 +398,11 @@ weir_direct_upstream(struct weir_exchange *x)
 	return (const struct weir_upstream *)&x->direct;
 }
 
-/* There are no settings of upstreams here: those of the route stand for them. */
+/* Where a test says nothing, the route's settings stand for those of the upstream. */
 const void *
 weir_upstream_settings(struct weir_exchange *x)
 {
-	return x->settings;
+	return x->upstream_settings != NULL ? x->upstream_settings : x->settings;
 }
 
 void

@@ -43,6 +43,7 @@ struct weir_exchange {
 	bool crowded;		/* the client that a hook tells of has as many connections as it may */
 
 	struct weir_peer peer_asked;	/* weir_peer */
+	const void *upstream_settings;	/* what the module has set in the upstream's section; NULL: as the route's */
 	bool direct;			/* weir_direct_upstream was chosen */
 	bool tunnels;			/* weir_tunnel was called */
 	struct weir_tunnel tunnel;

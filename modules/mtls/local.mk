@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+# mtls: certificates to show to origins.
+
+pkglib_LTLIBRARIES += modules/mtls/mtls.la
+modules_mtls_mtls_la_CPPFLAGS = $(MODULE_CPPFLAGS)
+modules_mtls_mtls_la_LDFLAGS = $(MODULE_LDFLAGS)
+EXTRA_DIST += modules/mtls/mtls.ini modules/mtls/mtls.md
+
+check_PROGRAMS += modules/mtls/test_mtls
+TESTS += modules/mtls/test_mtls
+modules_mtls_test_mtls_SOURCES = \
+	modules/mtls/mtls.c \
+	modules/mtls/test_mtls.c
+modules_mtls_test_mtls_CPPFLAGS = $(KIT_CPPFLAGS)
+modules_mtls_test_mtls_LDADD = $(KIT_LIBS)
+
+TESTS += modules/mtls/test_mtls_files.py
+EXTRA_DIST += modules/mtls/test_mtls_files.py
