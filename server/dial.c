@@ -142,12 +142,34 @@ establish(struct dial *d, struct upstream *u)
 	}
 }
 
+/* What is dialled: the peer, or the nearest proxy on the way to it. */
+static const struct weir_address *
+first_address(const struct dial *d)
+{
+	const struct weir_peer *peer = &d->x->peer;
+
+	return peer->via != NULL ? &peer->via->address : &peer->address;
+}
+
+/* Others were tried before the one that has answered: the next dial begins with this one. */
+static void
+remember(struct dial *d, const struct upstream *u)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	if (getpeername(u->wire.fd, (struct sockaddr *)&address, &length) == 0)
+		resolver_prefer(d->x->thread->resolver, first_address(d)->host, (const struct sockaddr *)&address);
+}
+
 /* An address has answered: the race is over. Likewise. */
 static bool
 reach(struct dial *d, struct upstream *u)
 {
 	const struct weir_peer *peer = &d->x->peer;
 
+	if (d->answer != NULL && d->next > 1)
+		remember(d, u);
 	if (!establish_is_needed(peer)) {
 		adopt_winner(d, u);
 		return true;
@@ -202,15 +224,6 @@ dial_writable(struct dial *d, struct upstream *u)
 }
 
 /* --- attempts --------------------------------------------------------------------------------------------------------- */
-
-/* What is dialled: the peer, or the nearest proxy on the way to it. */
-static const struct weir_address *
-first_address(const struct dial *d)
-{
-	const struct weir_peer *peer = &d->x->peer;
-
-	return peer->via != NULL ? &peer->via->address : &peer->address;
-}
 
 /* The address whose turn it is, with the port. */
 static socklen_t

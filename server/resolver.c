@@ -296,6 +296,16 @@ resolver_lookup(struct resolver *r, const char *name, resolver_callback *callbac
 }
 
 void
+resolver_prefer(struct resolver *r, const char *name, const struct sockaddr *address)
+{
+	char normal[NAME_LENGTH + 1];
+	struct entry *e;
+
+	if (name_normalise(name, normal) && (e = (struct entry *)name_find(&r->names, normal)) != NULL)
+		entry_prefer(e, address);
+}
+
+void
 resolver_cancel(struct resolver *r, struct resolver_request **request)
 {
 	(void)r;

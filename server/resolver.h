@@ -70,6 +70,10 @@ const struct resolver_answer *resolver_cached(struct resolver *, const char *nam
 struct resolver_request *resolver_lookup(struct resolver *, const char *name, resolver_callback *,
 	void *argument);
 
+/* This address of the name has connected, though others were tried before it: for some minutes it comes first, so that not every
+ * dial has to wait for a silent one. Ports do not matter; what is not known is passed over. */
+void resolver_prefer(struct resolver *, const char *name, const struct sockaddr *);
+
 /* Call it off: the callback does not come. The question goes on for the cache. */
 void resolver_cancel(struct resolver *, struct resolver_request **);
 

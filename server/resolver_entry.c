@@ -4,6 +4,7 @@
  */
 #include "resolver_entry.h"
 
+#include <string.h>
 #include <weir/thread.h>
 
 #include "hosts.h"
@@ -13,6 +14,7 @@ enum {
 	TTL_MAX = 60 * 60 * 1000,
 	MISSING_MAX = 5000,		/* how long a failure is remembered; at least TTL_MIN */
 	STALE_MAX = 60 * 60 * 1000,	/* how long past its time an answer serves when servers fail */
+	PREFERRED = 10 * 60 * 1000,	/* how long the address that won comes first */
 	STALE_HOLD = 5000		/* before they are asked again */
 };
 
@@ -66,6 +68,60 @@ interleave(struct resolver_answer *answer, const struct resolver_address *six, u
 	}
 }
 
+static bool
+is_same(const struct resolver_address *a, const struct sockaddr *b)
+{
+	if (a->any.sa_family != b->sa_family)
+		return false;
+	return b->sa_family == AF_INET6
+		? memcmp(&a->in6.sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(a->in6.sin6_addr)) == 0
+		: b->sa_family == AF_INET && a->in.sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
+/* The place of an address in the answer; its count when it has none. */
+static unsigned
+place_of(const struct resolver_answer *answer, const struct sockaddr *address)
+{
+	unsigned i = 0;
+
+	while (i < answer->count && !is_same(&answer->addresses[i], address))
+		i++;
+	return i;
+}
+
+static void
+put_first(struct resolver_answer *answer, unsigned place)
+{
+	struct resolver_address first = answer->addresses[place];
+
+	memmove(&answer->addresses[1], &answer->addresses[0], place * sizeof(first));
+	answer->addresses[0] = first;
+}
+
+void
+entry_prefer(struct entry *e, const struct sockaddr *address)
+{
+	unsigned place = place_of(&e->answer, address);
+
+	if (place == 0 || place == e->answer.count)
+		return;
+	e->preferred = e->answer.addresses[place];
+	e->preferred_until = weir_now() + PREFERRED;
+	put_first(&e->answer, place);
+}
+
+static void
+prefer_again(struct entry *e)
+{
+	unsigned place;
+
+	if (weir_now() >= e->preferred_until)
+		return;
+	place = place_of(&e->answer, &e->preferred.any);
+	if (place < e->answer.count)
+		put_first(&e->answer, place);
+}
+
 bool
 entry_take_found(struct entry *e)
 {
@@ -80,6 +136,7 @@ entry_take_found(struct entry *e)
 	shuffle(six);
 	shuffle(four);
 	interleave(&e->answer, six->addresses, six->count, four->addresses, four->count);
+	prefer_again(e);
 	set_expiry(e, ttl);
 	e->learnt_until = e->expires;
 	return true;
@@ -137,6 +194,7 @@ entry_take_local(struct entry *e, const struct hosts *hosts, int64_t hold)
 	if (count == 0)
 		return false;
 	interleave(&e->answer, six, sixes, four, fours);
+	prefer_again(e);
 	set_expiry(e, hold);
 	e->learnt_until = 0;
 	return true;

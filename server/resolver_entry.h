@@ -29,6 +29,8 @@ struct entry {
 	struct event *timer;		/* meanwhile */
 	struct queue waiting;
 	int64_t expires, refresh;	/* of what is known; refresh: when to ask again beforehand */
+	struct resolver_address preferred;	/* it has connected where others had not */
+	int64_t preferred_until;
 	int64_t learnt_until;		/* expiry of the last addresses from a server; 0: none */
 	bool known;
 	struct resolver_answer answer;
@@ -45,6 +47,9 @@ void entry_take_failure(struct entry *);
 
 /* Serve what was known before, for a while; false when there is nothing, or it is too old. */
 bool entry_use_stale(struct entry *);
+
+/* Put this address first, now and at each refresh for a while. */
+void entry_prefer(struct entry *, const struct sockaddr *);
 
 /* Take what needs no server, to hold for this time: numbers, names of /etc/hosts, localhost. */
 bool entry_take_local(struct entry *, const struct hosts *, int64_t hold);

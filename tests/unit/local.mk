@@ -65,7 +65,7 @@ tests_unit_test_command_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_config_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_dial_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=connect -Wl,--wrap=event_add -Wl,--wrap=exchange_connected \
-	-Wl,--wrap=exchange_unconnected -Wl,--wrap=resolver_cached -Wl,--wrap=resolver_cancel -Wl,--wrap=resolver_lookup
+	-Wl,--wrap=exchange_unconnected -Wl,--wrap=resolver_cached -Wl,--wrap=resolver_cancel -Wl,--wrap=resolver_lookup -Wl,--wrap=resolver_prefer
 tests_unit_test_establish_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add -Wl,--wrap=send
 tests_unit_test_generation_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_generation_LDFLAGS = $(AM_LDFLAGS) -export-dynamic

@@ -482,6 +482,42 @@ a_name_in_use_is_asked_for_beforehand(void **state)
 	assert_int_equal(record->asked[0], 2);
 }
 
+static const char *
+first_of(const char *name)
+{
+	static char text[64];
+	const char *all = cached(name);
+
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(all, " "), all);
+	return text;
+}
+
+/* Whatever the order in which the servers tell the addresses, for ten minutes; then chance decides again. */
+static void
+the_address_that_won_comes_first(void **state)
+{
+	struct sockaddr_in won = { .sin_family = AF_INET, .sin_port = htons(80) };
+	unsigned others = 0;
+
+	(void)state;
+	inet_pton(AF_INET, "10.0.0.2", &won.sin_addr);
+	resolver_prefer(resolver, "both.test", (struct sockaddr *)&won);	/* nobody knows it yet */
+	look_up("both.test");
+	resolver_prefer(resolver, "both.test", (struct sockaddr *)&won);
+	for (int i = 0; i < 8; i++) {
+		assert_string_equal(first_of("both.test"), "10.0.0.2");
+		pass(61);
+		assert_int_equal(look_up("both.test")->answer.count, 5);
+	}
+	pass(600);
+	for (int i = 0; i < 8; i++) {
+		look_up("both.test");
+		others += strcmp(first_of("both.test"), "10.0.0.2") != 0;
+		pass(61);
+	}
+	assert_int_equal(others, 8);		/* IPv6 again */
+}
+
 static void
 lookups_of_one_name_are_one_question(void **state)
 {
@@ -790,6 +826,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_answer_holds_as_long_as_its_time, start, end),
 		cmocka_unit_test_setup_teardown(times_are_bounded, start, end),
 		cmocka_unit_test_setup_teardown(a_name_in_use_is_asked_for_beforehand, start, end),
+		cmocka_unit_test_setup_teardown(the_address_that_won_comes_first, start, end),
 		cmocka_unit_test_setup_teardown(lookups_of_one_name_are_one_question, start, end),
 		cmocka_unit_test_setup_teardown(what_is_called_off_is_not_called, start, end),
 		cmocka_unit_test_setup_teardown(a_callback_may_call_off_its_neighbour, start, end),
