@@ -19,6 +19,8 @@ struct settings {
 	struct weir_list authorization;	/* const char *: "user:password" of the proxy at the same place, or "-" */
 	const char *authorization_file;	/* the same, a line each */
 	struct weir_list field;		/* const char *: field lines, with CRLF */
+	const char *ca, *crl;		/* of proxies that are spoken to by TLS */
+	const char *certificate, *key;
 
 	/* what these come to */
 	const struct weir_via *chain;	/* NULL: straight to the peer */
@@ -27,22 +29,70 @@ struct settings {
 struct proxy {
 	bool direct;			/* the word: no proxy at all */
 	struct weir_address address;
+	struct weir_peer_tls tls;
 };
 
 /* --- options ---------------------------------------------------------------------------------------------------------- */
 
+/* What stands behind `name=` in a word; NULL: it is another word. */
+static const char *
+value_of(const char *word, const char *name)
+{
+	size_t length = strlen(name);
+
+	return strncmp(word, name, length) == 0 && word[length] == '=' ? word + length + 1 : NULL;
+}
+
+/* One of the words after a proxy's address. */
+static const char *
+parse_word(struct weir_build *build, const char *word, struct weir_peer_tls *tls)
+{
+	static const struct { const char *word; enum weir_verify verify; } verifies[] = {
+		{ "verify=yes", WEIR_VERIFY_FULL }, { "verify=ca", WEIR_VERIFY_CA }, { "verify=no", WEIR_VERIFY_NONE } };
+	const char *value, *why;
+
+	for (size_t i = 0; i < sizeof(verifies) / sizeof(*verifies); i++)
+		if (strcmp(word, verifies[i].word) == 0) {
+			tls->verify = verifies[i].verify;
+			return NULL;
+		}
+	if ((value = value_of(word, "sni")) != NULL) {
+		tls->sni = value;
+		return NULL;
+	}
+	if ((value = value_of(word, "verify_name")) != NULL && *value != '\0') {
+		tls->verify_name = value;
+		return NULL;
+	}
+	why = weir_build_printf(build, "`%s` is none of sni=NAME, verify_name=NAME, verify=yes, verify=ca and verify=no", word);
+	return why != NULL ? why : "no memory";
+}
+
+/* direct, or [tls://]ADDRESS WORD ... */
 static const char *
 parse_via(struct weir_build *build, const char *text, void *value)
 {
 	struct proxy *proxy = value;
+	char *words = (char *)(uintptr_t)weir_build_printf(build, "%s", text), *address, *word, *rest = NULL;
 	const char *why;
 
-	proxy->direct = strcmp(text, "direct") == 0;
-	if (proxy->direct)
-		return NULL;
-	if (!weir_parse_address(build, text, -1, &proxy->address, &why))
+	if (words == NULL)
+		return "no memory";
+	if ((address = strtok_r(words, " \t", &rest)) == NULL)
+		return "write an address, like 10.0.0.9:3128";
+	proxy->direct = strcmp(address, "direct") == 0;
+	proxy->tls.on = strncmp(address, "tls://", 6) == 0;
+	if (!proxy->direct && !weir_parse_address(build, address + (proxy->tls.on ? 6 : 0), -1, &proxy->address, &why))
 		return why;
-	return proxy->address.host != NULL && proxy->address.port == 0 ? "the port of a proxy is not 0" : NULL;
+	if (!proxy->direct && proxy->address.host != NULL && proxy->address.port == 0)
+		return "the port of a proxy is not 0";
+	while ((word = strtok_r(NULL, " \t", &rest)) != NULL) {
+		if (!proxy->tls.on)
+			return "only after tls://HOST:PORT something can follow";
+		if ((why = parse_word(build, word, &proxy->tls)) != NULL)
+			return why;
+	}
+	return NULL;
 }
 
 static const char *
@@ -92,8 +142,9 @@ parse_field(struct weir_build *build, const char *text, void *value)
 static const struct weir_option options[] = {
 	{ "via", WEIR_CUSTOM, offsetof(struct settings, via), .repeat = true, .in = PLACES, .size = sizeof(struct proxy),
 	  .parse = parse_via,
-	  .doc = "A proxy to ask by CONNECT: HOST:PORT, [IPv6]:PORT or unix:/path. Repeated: a chain, the nearest first. `direct` in a "
-	  "route: none, whatever the upstream says." },
+	  .doc = "A proxy to ask by CONNECT: HOST:PORT, [IPv6]:PORT or unix:/path; tls:// in front of it speaks TLS to the proxy, with "
+	  "sni=NAME, verify_name=NAME and verify=yes|ca|no behind it. Repeated: a chain, the nearest first. `direct` in a route: none, "
+	  "whatever the upstream says." },
 	{ "authorization", WEIR_CUSTOM, offsetof(struct settings, authorization), .repeat = true, .secret = true, .in = ALL,
 	  .size = sizeof(const char *), .parse = parse_authorization,
 	  .doc = "USER:PASSWORD for a proxy (Basic); repeated, each for the `via` at the same place, `-` for one that needs none." },
@@ -102,6 +153,13 @@ static const struct weir_option options[] = {
 	{ "field", WEIR_CUSTOM, offsetof(struct settings, field), .repeat = true, .secret = true, .in = ALL,
 	  .size = sizeof(const char *), .parse = parse_field,
 	  .doc = "A further field of the CONNECT, `Name: value`; every proxy of the chain gets it." },
+	{ "ca", WEIR_PATH, offsetof(struct settings, ca), .in = ALL,
+	  .doc = "Authorities (PEM) of the proxies' certificates; without it, those that this machine trusts." },
+	{ "crl", WEIR_PATH, offsetof(struct settings, crl), .in = ALL, .doc = "Revocation lists (PEM) of these authorities." },
+	{ "certificate", WEIR_PATH, offsetof(struct settings, certificate), .in = ALL,
+	  .doc = "The certificate (PEM, with its chain) to show to proxies that ask for one." },
+	{ "key", WEIR_PATH, offsetof(struct settings, key), .in = ALL,
+	  .doc = "Its private key (PEM); without it, the key is looked for in the certificate's file." },
 	{ .name = NULL }
 };
 
@@ -131,6 +189,21 @@ find_credentials(struct weir_build *build, const struct settings *set, struct we
 	return secrets_read(build, set->authorization_file, PROXIES_MOST, credentials);
 }
 
+/* Whom the proxies that speak TLS are to be judged by, and who we are to them. */
+static struct weir_peer_tls
+complete_tls(struct weir_build *build, const struct settings *set, const struct weir_peer_tls *words)
+{
+	struct weir_peer_tls tls = *words;
+
+	if (tls.on && tls.verify == WEIR_VERIFY_NONE)
+		weir_build_warning(build, "tunnel: with verify=no whoever is on the way to the proxy can pretend to be it");
+	if (tls.on && tls.verify != WEIR_VERIFY_NONE)
+		tls.trust = weir_build_trust(build, set->ca, set->crl);
+	if (tls.on && set->certificate != NULL)
+		tls.identity = weir_build_identity(build, set->certificate, set->key, NULL);
+	return tls;
+}
+
 static void
 link_chain(struct weir_build *build, struct settings *set, const struct weir_list *credentials)
 {
@@ -142,6 +215,7 @@ link_chain(struct weir_build *build, struct settings *set, const struct weir_lis
 	for (size_t i = 0; chain != NULL && i < set->via.count; i++) {
 		chain[i].address = proxies[i].address;
 		chain[i].fields = fields;
+		chain[i].tls = complete_tls(build, set, &proxies[i].tls);
 		if (i < credentials->count && strcmp(secrets[i], "-") != 0)
 			chain[i].authorization = secrets_basic(build, secrets[i]);
 		if (i + 1 < set->via.count)
@@ -179,6 +253,10 @@ check(struct weir_build *build, void *settings)
 	struct weir_list credentials;
 
 	set->chain = NULL;
+	if (set->crl != NULL && set->ca == NULL)
+		weir_build_error(build, "tunnel: `crl` needs `ca` beside it: the authorities whose lists these are");
+	if (set->key != NULL && set->certificate == NULL)
+		weir_build_error(build, "tunnel: `key` needs `certificate` beside it");
 	if (set->via.count == 0 || !can_be_linked(build, set) || proxies[0].direct)
 		return;
 	if (!find_credentials(build, set, &credentials))

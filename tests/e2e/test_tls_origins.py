@@ -472,6 +472,72 @@ def test_tls_through_real_proxies(made, program):
             assert weir.ask("/a", "weir.test").body == "/a", failures(weir)
 
 
+def test_tls_to_the_proxy_and_tls_inside(made):
+    """Two proxies by TLS, one in the other, and the origin's in both."""
+    near, far = tls_proxy(made.server("near.test")), tls_proxy(made.server("127.0.0.1"))
+    with behind(made, near, far) as origin:
+        chain = [f"tunnel.via = tls://{near.address} sni=near.test", f"tunnel.via = tls://{far.address}", f"tunnel.ca = {made.ca}"]
+        with weir_to(origin.address, f"ca = {made.ca}", *chain, more=TUNNEL) as weir:
+            for path in "/a", "/b":
+                assert weir.ask(path, "weir.test").body == path, failures(weir)
+            assert [head.split()[1] for head in near.heads + far.heads] == [far.address, origin.address]
+            assert [seen["sni"] for seen in origin.seen] == ["weir.test"]
+            assert weir.metric("weir_upstream_idle") == 1
+
+
+def test_bodies_of_any_size_through_tls_in_tls(made):
+    body = os.urandom(3_000_000)
+
+    def echo(connection):
+        head = connection.head()
+        connection.answer(connection.read(int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])))
+
+    proxy = tls_proxy(made.server("near.test"))
+    with proxy, Origin(made.server("weir.test"), echo) as origin:
+        chain = [f"tunnel.via = tls://{proxy.address} sni=near.test", f"tunnel.ca = {made.ca}"]
+        with weir_to(origin.address, f"ca = {made.ca}", *chain, more=TUNNEL) as weir:
+            assert weir.ask("/a", "weir.test", "POST", body).body == body.decode("latin-1"), failures(weir)
+
+
+def test_a_proxy_s_certificate_that_is_not_good(made):
+    proxy = tls_proxy(made.server("near.test"))
+    with behind(made, proxy) as origin:
+        for chain, cause in [([f"tunnel.via = tls://{proxy.address}", f"tunnel.ca = {made.ca}"], "it is not for 127.0.0.1 but for near.test"),
+                             ([f"tunnel.via = tls://{proxy.address} verify=ca", f"tunnel.ca = {made.other_ca}"],
+                              "it leads to none of the authorities")]:
+            with weir_to(origin.address, f"ca = {made.ca}", *chain, more=TUNNEL) as weir:
+                assert weir.ask("/a", "weir.test").status == 502
+                assert failures(weir) == [f"{origin.address}: the proxy {proxy.address}: its certificate is not good: {cause}"]
+        assert not proxy.heads and not origin.seen
+        for words in "verify=ca", "verify=no", "verify_name=near.test":
+            with weir_to(origin.address, f"ca = {made.ca}", f"tunnel.via = tls://{proxy.address} {words}", f"tunnel.ca = {made.ca}",
+                         more=TUNNEL) as weir:
+                assert weir.ask("/a", "weir.test").body == "/a", failures(weir)
+
+
+def test_a_proxy_that_wants_a_certificate(made):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*made.server("near.test"))
+    context.load_verify_locations(made.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    certificate, key = made.save(Identity("Egress", made.root, purpose="client"))
+    proxy = proxies.Proxy(wrap=lambda sock: context.wrap_socket(sock, server_side=True))
+    with behind(made, proxy) as origin:
+        via = [f"tunnel.via = tls://{proxy.address} sni=near.test", f"tunnel.ca = {made.ca}"]
+        with weir_to(origin.address, f"ca = {made.ca}", *via, more=TUNNEL) as weir:
+            assert weir.ask("/a", "weir.test").status == 502
+        with weir_to(origin.address, f"ca = {made.ca}", *via, f"tunnel.certificate = {certificate}", f"tunnel.key = {key}",
+                     more=TUNNEL) as weir:
+            assert weir.ask("/a", "weir.test").body == "/a", failures(weir)
+
+
+def test_a_proxy_that_is_silent_in_the_handshake(made):
+    with wire.Origin(lambda c: c.rest()) as proxy:
+        with weir_to("origin.test:443", f"tunnel.via = tls://{proxy.address}", "connect_timeout = 200ms", more=TUNNEL) as weir:
+            assert weir.ask().status == 504
+            assert failures(weir) == [f"origin.test:443: TLS with the proxy {proxy.address} took too long"]
+
+
 MISTAKES = {
     "alpn = h2": "Weir speaks http/1.1",
     "priority = NORMAL:+NO-SUCH-THING": "GnuTLS does not understand it from `",
