@@ -4,7 +4,7 @@
 # $FUZZ_SECONDS (default 10) a target. To add one: its line in FUZZ_TARGETS, sorted, and fuzz_NAME_LDADD = $(FUZZ_LIBS).
 # A module's targets lie in its folder, with their corpora in modules/NAME/corpus/TARGET; its local.mk adds them.
 
-FUZZ_TARGETS = fuzz/fuzz_change fuzz/fuzz_chunked fuzz/fuzz_hello fuzz/fuzz_ini fuzz/fuzz_request fuzz/fuzz_response fuzz/fuzz_state
+FUZZ_TARGETS = fuzz/fuzz_change fuzz/fuzz_chunked fuzz/fuzz_connect fuzz/fuzz_hello fuzz/fuzz_ini fuzz/fuzz_request fuzz/fuzz_response fuzz/fuzz_state
 
 if FUZZING
 FUZZ_LIBS = $(LDADD) $(FUZZ_ENGINE)
@@ -17,6 +17,8 @@ fuzz_libreplay_a_SOURCES = fuzz/replay.c
 fuzz_fuzz_change_LDADD = $(FUZZ_LIBS)
 fuzz_fuzz_chunked_SOURCES = fuzz/fuzz_chunked.c fuzz/http1_fuzz.h
 fuzz_fuzz_chunked_LDADD = $(FUZZ_LIBS)
+fuzz_fuzz_connect_SOURCES = fuzz/fuzz_connect.c fuzz/http1_fuzz.h
+fuzz_fuzz_connect_LDADD = $(FUZZ_LIBS)
 fuzz_fuzz_hello_SOURCES = fuzz/fuzz_hello.c fuzz/http1_fuzz.h
 fuzz_fuzz_hello_LDADD = $(FUZZ_LIBS)
 fuzz_fuzz_ini_LDADD = $(FUZZ_LIBS)

@@ -3,10 +3,13 @@
  * peers: many peers, of which each differs from every other in one thing or more that matters, and from most in exactly one.
  *
  * A peer is built into a struct of its own with all its texts and proxies in it, so that two of the same number are equal and
- * share no byte of memory.
+ * share no byte of memory; what they trust and show has handles of its own, as in another generation, and equal content.
  */
 #ifndef WEIR_TESTS_PEERS_H
 #define WEIR_TESTS_PEERS_H
+
+#include "server/identity.h"
+#include "server/trust.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -89,12 +92,53 @@ with_preface(struct built_peer *b, const char *bytes, size_t length)
 	b->used += length;
 }
 
+/* Contents, which each handle that is made holds in turn; one reference stays. */
+enum { CONTENTS = 2, HANDLES = 2 };
+
+static struct trust_content trusts[CONTENTS];
+static struct identity_content identities[CONTENTS];
+
+static inline const struct weir_trust *
+a_trust(unsigned content)
+{
+	static struct weir_trust handles[CONTENTS][HANDLES];
+	static unsigned turn;
+	struct weir_trust *handle = &handles[content][turn++ % HANDLES];
+
+	if (trusts[content].content.references == 0)
+		trusts[content].content.references = 1;
+	atomic_store(&handle->credential.content, &trusts[content].content);
+	return handle;
+}
+
+static inline const struct weir_identity *
+an_identity(unsigned content)
+{
+	static struct weir_identity handles[CONTENTS][HANDLES];
+	static unsigned turn;
+	struct weir_identity *handle = &handles[content][turn++ % HANDLES];
+
+	if (identities[content].content.references == 0)
+		identities[content].content.references = 1;
+	atomic_store(&handle->credential.content, &identities[content].content);
+	return handle;
+}
+
+static inline void
+assert_contents_let_go(void)
+{
+	for (unsigned i = 0; i < CONTENTS; i++) {
+		assert_true(trusts[i].content.references <= 1);
+		assert_true(identities[i].content.references <= 1);
+	}
+}
+
 /* TLS with everything set that can be. */
 static inline struct weir_peer_tls
 full_tls(struct built_peer *b)
 {
 	return (struct weir_peer_tls){ .on = true, .sni = own(b, "a.test"), .verify_name = own(b, "b.test"),
-		.alpn = own(b, "http/1.1"), .priority = own(b, "NORMAL") };
+		.alpn = own(b, "http/1.1"), .priority = own(b, "NORMAL"), .trust = a_trust(0), .identity = an_identity(0) };
 }
 
 /* Through one proxy with everything set that can be, or through two. */
@@ -161,11 +205,15 @@ vary_tls(struct built_peer *b, struct weir_peer_tls *tls, unsigned n)
 	case 7: tls->alpn = own(b, "http/1.1 h2"); break;
 	case 8: tls->alpn = NULL; break;
 	case 9: tls->priority = own(b, "SECURE256"); break;
-	default: tls->priority = NULL; break;
+	case 10: tls->priority = NULL; break;
+	case 11: tls->trust = a_trust(1); break;
+	case 12: tls->trust = NULL; break;
+	case 13: tls->identity = an_identity(1); break;
+	default: tls->identity = NULL; break;
 	}
 }
 
-enum { TLS_PEERS = 11 };
+enum { TLS_PEERS = 15 };
 
 static inline void
 vary_via(struct built_peer *b, unsigned n)

@@ -6,6 +6,7 @@
  */
 #include "peers.h"
 #include "server/key.h"
+#include "server/tls_client.h"
 
 static bool heap_fails;
 
@@ -39,6 +40,52 @@ every_pair_is_told_apart_by_its_fields_alone(void **state)
 		assert_false(key_fits(key, 8, &one.peer));
 		key_drop(key);
 	}
+	assert_contents_let_go();
+}
+
+/* Files that change make another peer, though its handle stays the same; what the key was made by it keeps. */
+static void
+what_is_trusted_is_what_it_was_then(void **state)
+{
+	static struct built_peer one;
+	struct key *key, *later;
+	struct weir_trust *handle;
+
+	(void)state;
+	build_peer(&one, PLAIN_PEERS);
+	handle = (struct weir_trust *)(uintptr_t)one.peer.tls.trust;
+	key = key_new(&one.peer, 7);
+	assert_true(key_fits(key, 7, &one.peer));
+	a_trust(1);
+	atomic_store(&handle->credential.content, &trusts[1].content);
+	assert_false(key_fits(key, 7, &one.peer));
+	assert_ptr_equal(key_terms(key, KEY_PEER)->trust, &trusts[0]);
+	assert_ptr_equal(key_terms(key, KEY_PEER)->identity, &identities[0]);
+	later = key_new(&one.peer, 7);
+	assert_false(key_same(key, later));
+	assert_ptr_equal(key_terms(later, KEY_PEER)->trust, &trusts[1]);
+	key_drop(key);
+	key_drop(later);
+	assert_contents_let_go();
+}
+
+static void
+proxies_have_their_own(void **state)
+{
+	static struct built_peer one;
+	struct weir_via *via = through(&one, 2);
+	struct key *key;
+
+	(void)state;
+	via->tls.trust = a_trust(1);
+	key = key_new(&one.peer, 7);
+	assert_null(key_terms(key, KEY_PEER)->trust);
+	assert_ptr_equal(key_terms(key, 0)->trust, &trusts[1]);
+	assert_ptr_equal(key_terms(key, 0)->identity, &identities[0]);
+	assert_null(key_terms(key, 1)->trust);
+	assert_null(key_terms(key, 1)->identity);
+	key_drop(key);
+	assert_contents_let_go();
 }
 
 static void
@@ -98,6 +145,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_pair_is_told_apart_by_its_fields_alone),
+		cmocka_unit_test(what_is_trusted_is_what_it_was_then),
+		cmocka_unit_test(proxies_have_their_own),
 		cmocka_unit_test(a_key_keeps_nothing_of_the_peer_that_it_was_made_for),
 		cmocka_unit_test(without_tls_its_settings_do_not_count),
 		cmocka_unit_test(a_shared_key_lives_until_the_last_lets_go),
