@@ -14,5 +14,5 @@ modules_mtls_test_mtls_SOURCES = \
 modules_mtls_test_mtls_CPPFLAGS = $(KIT_CPPFLAGS)
 modules_mtls_test_mtls_LDADD = $(KIT_LIBS)
 
-TESTS += modules/mtls/test_mtls_files.py
-EXTRA_DIST += modules/mtls/test_mtls_files.py
+TESTS += modules/mtls/test_mtls_files.py modules/mtls/test_mtls_origins.py
+EXTRA_DIST += modules/mtls/test_mtls_files.py modules/mtls/test_mtls_origins.py
