@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "lobby.h"
 #include "reasons.h"
 #include "search.h"
 #include "show.h"
@@ -28,9 +29,11 @@ struct state {				/* of a request */
 	bool stuck;			/* it is the one that the client's cookie names */
 	bool answered;			/* it did */
 	bool full;			/* there was none, as those that are in had no room */
+	int64_t wait_until;		/* for room; 0: it has not waited */
+	struct balance_guest guest;
 };
 
-enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS, OVERFLOWS };
+enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS, OVERFLOWS, WAITS };
 
 /* --- what is under way ------------------------------------------------------------------------------- */
 
@@ -50,7 +53,7 @@ hold(struct weir_exchange *x, struct state *state, const struct balance_member *
 	if (state->counted)
 		atomic_store_explicit(&load->active, balance_active(load) + 1, memory_order_relaxed);
 	else if (state->group->settings->max_connections > 0)
-		atomic_fetch_sub(&member->record->busy, 1);
+		balance_give_room(member->record);
 	atomic_store_explicit(&load->requests,
 		atomic_load_explicit(&load->requests, memory_order_relaxed) + 1, memory_order_relaxed);
 }
@@ -67,7 +70,7 @@ release(struct weir_exchange *x, struct state *state)
 	if (state->counted) {
 		atomic_store_explicit(&load->active, balance_active(load) - 1, memory_order_relaxed);
 		if (state->group->settings->max_connections > 0)
-			atomic_fetch_sub(&state->member->record->busy, 1);
+			balance_give_room(state->member->record);
 	}
 	state->member = NULL;
 	state->probing = false;
@@ -139,6 +142,45 @@ budget_of(struct weir_exchange *x, const struct balance_group *group)
 	return &table->desks[weir_thread_number(x)].budgets[group - table->groups];
 }
 
+static void
+wait_ended(void *argument)
+{
+	struct state *state = argument;
+
+	balance_lobby_leave(&state->guest);
+}
+
+/* Until a request ends somewhere, or the time is over: then `choose` is called once more. Who was called and found the room taken
+ * by another is the first to be called again. */
+static enum weir_verdict
+await_room(struct weir_exchange *x, struct state *state)
+{
+	const struct balance_group *group = state->group;
+	struct balance_lobby *lobby = group->lobby;
+	int64_t now = weir_now();
+	bool again = state->wait_until != 0;
+
+	if (!again)
+		state->wait_until = now + group->settings->pending_timeout;
+	if (weir_is_errand(x) || now >= state->wait_until || !balance_lobby_book(lobby, group->settings->max_pending)) {
+		weir_count(x, OVERFLOWS, 1);
+		weir_fail(x, 503, "every server of upstream %s has as many requests as it may",
+			weir_upstream_name(group->upstream));
+		return WEIR_FAIL;
+	}
+	state->guest.token = weir_wait(x, state->wait_until - now, WEIR_AGAIN, wait_ended, state);
+	if (state->guest.token.generation == 0) {
+		balance_lobby_cancel(lobby);
+		return WEIR_FAIL;
+	}
+	if (!again)
+		weir_count(x, WAITS, 1);
+	balance_lobby_sit(lobby, &state->guest, again);
+	if (balance_has_room(group))	/* since we looked */
+		balance_lobby_call(lobby);
+	return WEIR_WAIT;
+}
+
 static enum weir_verdict
 choose(struct weir_exchange *x, const void *settings, void *s)
 {
@@ -153,11 +195,10 @@ choose(struct weir_exchange *x, const void *settings, void *s)
 		return WEIR_NEXT;
 	state->group = &table->groups[weir_upstream_index(upstream)];
 	member = find_member(x, state);
+	if (member == NULL && state->full)
+		return await_room(x, state);
 	if (member == NULL) {
-		if (state->full)
-			weir_count(x, OVERFLOWS, 1);
-		weir_fail(x, 503, state->full ? "every server of upstream %s has as many requests as it may" :
-			"upstream %s has no server to try", weir_upstream_name(upstream));
+		weir_fail(x, 503, "upstream %s has no server to try", weir_upstream_name(upstream));
 		return WEIR_FAIL;
 	}
 	if (state->last == NULL)
@@ -345,6 +386,10 @@ static const struct weir_option options[] = {
 	  "`balance = hash`." },
 	{ "max_connections", WEIR_INTEGER, AT(max_connections), .max = 16777216,
 	  .doc = "Bound of the requests under way at one server; 0 for none." },
+	{ "max_pending", WEIR_INTEGER, AT(max_pending), .max = 16777216,
+	  .doc = "Bound of the requests that wait while every server has max_connections; beyond it the answer is 503." },
+	{ "pending_timeout", WEIR_DURATION, AT(pending_timeout), .initial = "5s", .min = 1, .max = 3600000,
+	  .doc = "How long they wait; then the answer is 503." },
 	{ "sticky", WEIR_FIELD_NAME, AT(sticky),
 	  .doc = "Name of a cookie that brings a client back to the server which answered it." },
 	{ "sticky_time", WEIR_DURATION, AT(sticky_time), .max = 31536000000,
@@ -379,6 +424,7 @@ static const struct weir_metric metrics[] = {
 	[RETRIES] = { "retries_total", .doc = "Requests tried again on another server." },
 	[DENIALS] = { "denials_total", .doc = "Retries that the budget did not allow." },
 	[OVERFLOWS] = { "overflows_total", .doc = "Requests refused, as every server had max_connections." },
+	[WAITS] = { "waits_total", .doc = "Requests that waited for one of these to end." },
 	{ .name = NULL }
 };
 

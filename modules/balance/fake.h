@@ -43,6 +43,10 @@ struct weir_exchange {
 	unsigned attempts, thread;
 	enum weir_peer_failure failure;
 	bool reused, may_retry, errand;
+	int64_t deadline;
+	void (*cancel)(void *);
+	void *argument;
+	uint64_t token;
 	const char *error;
 	int status, failed;
 	const char *key, *cookie;
@@ -58,6 +62,7 @@ static struct {
 	int64_t counts[8];
 	struct weir_errand errand[ERRANDS_MOST];
 	unsigned errands;
+	uint64_t resumed;		/* generation of the last token */
 	char reply[2048];
 	char log[2048];			/* all lines */
 } world;
@@ -323,6 +328,28 @@ bool
 weir_is_errand(struct weir_exchange *x)
 {
 	return x->errand;
+}
+
+/* One that waits; what resumed it. */
+struct weir_token
+weir_wait(struct weir_exchange *x, int64_t deadline, enum weir_verdict late, void (*cancel)(void *), void *argument)
+{
+	static uint64_t generation;
+
+	(void)late;
+	x->deadline = deadline;
+	x->cancel = cancel;
+	x->argument = argument;
+	x->token = ++generation;
+	return (struct weir_token){ .generation = x->token };
+}
+
+bool
+weir_resume(struct weir_token token, enum weir_verdict verdict)
+{
+	(void)verdict;
+	world.resumed = token.generation;
+	return true;
 }
 
 const char *

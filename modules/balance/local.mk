@@ -9,6 +9,8 @@ modules_balance_balance_la_SOURCES = \
 	modules/balance/check.h \
 	modules/balance/health.c \
 	modules/balance/health.h \
+	modules/balance/lobby.c \
+	modules/balance/lobby.h \
 	modules/balance/pick.c \
 	modules/balance/pick.h \
 	modules/balance/reasons.c \

@@ -33,15 +33,23 @@ take_room(const struct balance_quest *quest, struct balance_record *record)
 
 	if (most == 0 || atomic_fetch_add(&record->busy, 1) < most)
 		return true;
-	atomic_fetch_sub(&record->busy, 1);
+	balance_give_room(record);
 	return false;
+}
+
+void
+balance_give_room(struct balance_record *record)
+{
+	atomic_fetch_sub(&record->busy, 1);
+	if (atomic_load(&record->lobby->count) > 0)
+		balance_lobby_call(record->lobby);
 }
 
 static void
 leave_room(const struct balance_quest *quest, struct balance_record *record)
 {
 	if (quest->group->settings->max_connections > 0)
-		atomic_fetch_sub(&record->busy, 1);
+		balance_give_room(record);
 }
 
 /* --- who may have it --------------------------------------------------------------------------------------------- */
@@ -176,6 +184,16 @@ balance_search(struct balance_quest *quest)
 		quest->opened = rounds[i].open;
 	}
 	return member;
+}
+
+bool
+balance_has_room(const struct balance_group *group)
+{
+	for (size_t i = 0; i < group->count; i++)
+		if (is_usable(&group->members[i]) && balance_health_is_in(&group->members[i].record->health)
+				&& atomic_load(&group->members[i].record->busy) < group->settings->max_connections)
+			return true;
+	return false;
 }
 
 bool

@@ -21,8 +21,12 @@ struct balance_quest {
 	bool stuck;			/* it is the one that the cookie names */
 };
 
-/* Find a server and take room at it (balance_record_leave gives that back); NULL when there is none. */
+/* Find a server and take room at it; NULL when there is none. */
 const struct balance_member *balance_search(struct balance_quest *);
+
+/* With max_connections: give the room back, and call who waits for it. Has a server that is in any? */
+void balance_give_room(struct balance_record *);
+bool balance_has_room(const struct balance_group *);
 
 /* Is there another server for this request, in whatever state? */
 bool balance_has_another(struct weir_exchange *, const struct balance_group *);

@@ -66,16 +66,37 @@ make_record(unsigned threads, const char *upstream, const char *server)
 	return record;
 }
 
+/* The lobby of the records that stay; else a new one. NULL without memory. */
+static struct balance_lobby *
+find_lobby(const struct balance_group *group, const struct balance_table *previous)
+{
+	const char *upstream = weir_upstream_name(group->upstream);
+	const struct balance_record *record = NULL;
+
+	for (size_t i = 0; i < group->count && record == NULL; i++)
+		record = find_record(previous, upstream, weir_server_name(weir_upstream_server(group->upstream, i)));
+	return record != NULL ? record->lobby : balance_lobby_new();
+}
+
+static void
+free_record(struct balance_record *record)
+{
+	balance_lobby_drop(record->lobby);
+	free(record);
+}
+
 static bool
-fill_member(struct balance_member *member, const char *upstream, unsigned threads,
+fill_member(struct balance_member *member, const struct balance_group *group, unsigned threads,
 	const struct balance_table *previous)
 {
-	const char *server = weir_server_name(member->server);
+	const char *upstream = weir_upstream_name(group->upstream), *server = weir_server_name(member->server);
 
 	member->record = find_record(previous, upstream, server);
 	if (member->record == NULL) {
 		if ((member->record = make_record(threads, upstream, server)) == NULL)
 			return false;
+		member->record->lobby = group->lobby;
+		group->lobby->holders++;
 		if (previous != NULL)	/* it joins others that are at work */
 			balance_health_enter(&member->record->health, weir_now());
 	}
@@ -113,6 +134,17 @@ forget_unwatched(const struct balance_group *group, struct balance_record *recor
 		balance_check_forget(&record->check, &record->health);
 }
 
+/* Without memory for a first record nobody holds the lobby. */
+static bool
+drop_empty(struct balance_group *group)
+{
+	if (group->lobby->holders == 0) {
+		group->lobby->holders = 1;
+		balance_lobby_drop(group->lobby);
+	}
+	return false;
+}
+
 static bool
 fill_group(struct weir_build *build, struct balance_table *table, struct balance_group *group, size_t first,
 	const struct balance_table *previous)
@@ -121,12 +153,14 @@ fill_group(struct weir_build *build, struct balance_table *table, struct balance
 	group->count = weir_upstream_servers(group->upstream);
 	group->members = table->members + first;
 	group->settings = weir_build_upstream_settings(build, group->upstream);
+	if ((group->lobby = find_lobby(group, previous)) == NULL)
+		return false;
 	group->limit.fails = (unsigned)group->settings->max_fails;
 	group->limit.time = group->settings->fail_time;
 	for (size_t i = 0; i < group->count; i++) {
 		group->members[i].server = weir_upstream_server(group->upstream, i);
-		if (!fill_member(&group->members[i], weir_upstream_name(group->upstream), table->threads, previous))
-			return false;
+		if (!fill_member(&group->members[i], group, table->threads, previous))
+			return drop_empty(group);
 		forget_unwatched(group, group->members[i].record);
 	}
 	return group->settings->policy != HASH || fill_ring(build, group);
@@ -217,6 +251,6 @@ balance_table_drop(struct balance_table *table)
 
 		table->members[i].record = NULL;
 		if (record != NULL && --record->holders == 0)
-			free(record);
+			free_record(record);
 	}
 }

@@ -14,6 +14,7 @@
 #include "budget.h"
 #include "check.h"
 #include "health.h"
+#include "lobby.h"
 #include "pick.h"
 #include "reasons.h"
 #include "ring.h"
@@ -30,6 +31,8 @@ struct balance_settings {		/* of an upstream */
 	struct balance_reasons retry_on;
 	int64_t slow_start;		/* 0: none */
 	int64_t max_connections;	/* requests under way at one server; 0: no bound */
+	int64_t max_pending;		/* requests that wait for one of them to end */
+	int64_t pending_timeout;
 	const char *sticky;		/* the cookie's name; NULL: none */
 	int64_t sticky_time;		/* how long clients keep it; 0: until they end */
 	int check;			/* enum balance_checking */
@@ -46,6 +49,7 @@ struct balance_record {
 	struct balance_health health;
 	_Atomic int64_t busy;		/* requests under way on all threads, of upstreams with max_connections */
 	unsigned holders;		/* generations; the main thread counts */
+	struct balance_lobby *lobby;	/* of the upstream */
 	char mark[BALANCE_MARK];	/* the sticky cookie's value */
 	struct balance_report report;	/* of watch.c; the first thread's, as all up to the names */
 	struct balance_check check;
@@ -64,6 +68,7 @@ struct balance_group {			/* an upstream */
 	const struct balance_settings *settings;
 	struct balance_limit limit;
 	struct balance_member *members;
+	struct balance_lobby *lobby;	/* of its records, which hold it */
 	size_t first, count;		/* of its members among all; its seats stand likewise */
 	struct balance_point *points;	/* of the ring, if its policy has one */
 	size_t point_count;

@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests/e2e"))
 import scene  # noqa: E402
@@ -199,6 +201,49 @@ def test_a_server_has_as_many_requests_as_it_may():
             thread.join(scene.PATIENCE)
         scene.until(lambda: weir.ask().status == 200, "there is room again")
         assert sorted(asked(weir, 8)) == list("aaaabbbb")
+
+
+def test_requests_wait_for_room():
+    """Over all threads never two at once, and all are served; those who would wait too long or are too many are not."""
+    running, most, lock = [0], [0], threading.Lock()
+
+    def talk(connection, stream):
+        while scene.read_head(stream):
+            with lock:
+                running[0] += 1
+                most[0] = max(most[0], running[0])
+            time.sleep(0.01)
+            with lock:
+                running[0] -= 1
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")
+
+    settings = ["balance.max_connections = 1", "balance.max_pending = 100", "balance.pending_timeout = 20s"]
+    with scene.Peer(talk) as peer, scene.Weir(ini_of([peer], *settings), threads=2) as weir:
+        answers = []
+        clients = [threading.Thread(target=lambda: answers.extend(weir.ask().status for _ in range(5))) for _ in range(8)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join(scene.PATIENCE)
+        assert answers == [200] * 40 and most == [1]
+        assert weir.metric("weir_balance_waits_total") > 0 and weir.metric("weir_balance_overflows_total") == 0
+
+
+def test_waiting_for_room_has_bounds():
+    settings = ["balance.max_connections = 1", "balance.max_pending = 1", "balance.pending_timeout = 300ms"]
+    with origins("a") as (a,), scene.Weir(ini_of([a], *settings), threads=2) as weir:
+        a.mood = "hang"
+        first = threading.Thread(target=weir.ask)
+        first.start()
+        scene.until(lambda: a.requests, "a has a request")
+        with socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE) as leaver:
+            leaver.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            scene.until(lambda: weir.metric("weir_balance_waits_total") == 1, "it waits")
+            assert weir.ask().status == 503          # one more is too many
+        scene.until(lambda: weir.ask().status == 503 and weir.metric("weir_balance_waits_total") == 2, "there is a place again")
+        assert len(a.requests) == 1
+        a.released.set()
+        first.join(scene.PATIENCE)
 
 
 def test_a_cookie_brings_the_client_back():

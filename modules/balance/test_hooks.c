@@ -13,7 +13,7 @@
 extern const struct weir_module balance_LTX_weir_module;
 static const struct weir_module *const module = &balance_LTX_weir_module;
 
-enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS, OVERFLOWS };	/* the module's metrics */
+enum { FAILURES, OUTAGES, OPENINGS, RETRIES, DENIALS, OVERFLOWS, WAITS };	/* the module's metrics */
 
 /* A stage: an upstream, the settings, and the generation made of both. Servers are "a", "b", … */
 struct stage {
@@ -551,6 +551,86 @@ a_full_server_is_passed_over_and_full_ones_are_no_outage(void **state)
 	tear_down(stage);
 }
 
+static enum weir_verdict
+ask_for_room(struct stage *stage, struct request *request)
+{
+	memset(request, 0, sizeof(*request));
+	request->x = (struct weir_exchange){ .generation = &stage->table, .upstream = &stage->upstream, .may_retry = true };
+	return run(request, WEIR_PHASE_PEER);
+}
+
+static void
+requests_wait_for_room_in_their_order(void **state)
+{
+	struct stage *stage = set_up("a1", ROUND_ROBIN);
+	struct request first, second, third, fourth, fifth;
+
+	(void)state;
+	stage->settings.max_connections = 1;
+	stage->settings.max_pending = 3;
+	stage->settings.pending_timeout = 5000;
+	rebuild(stage);
+	assert_string_equal(begin(stage, &first), "a");
+	assert_int_equal(ask_for_room(stage, &second), WEIR_WAIT);
+	assert_int_equal(second.x.deadline, 5000);
+	assert_int_equal(ask_for_room(stage, &third), WEIR_WAIT);
+	assert_int_equal(ask_for_room(stage, &fourth), WEIR_WAIT);
+	assert_int_equal(ask_for_room(stage, &fifth), WEIR_FAIL);
+	assert_int_equal(fifth.x.failed, 503);
+	assert_int_equal(world.resumed, 0);
+	end(&first);
+	assert_int_equal(world.resumed, second.x.token);
+	assert_string_equal(ask(stage), "a");		/* who comes just then may be quicker */
+	assert_int_equal(world.resumed, third.x.token);	/* and calls the next */
+	assert_string_equal(begin(stage, &first), "a");
+	assert_int_equal(run(&third, WEIR_PHASE_PEER), WEIR_WAIT);
+	world.now += 3000;
+	assert_int_equal(run(&second, WEIR_PHASE_PEER), WEIR_WAIT);
+	assert_int_equal(second.x.deadline, 2000);
+	third.x.cancel(third.x.argument);		/* its client has gone */
+	end(&first);
+	assert_int_equal(world.resumed, second.x.token);
+	assert_string_equal(begin_again(&second), "a");
+	end(&second);
+	assert_int_equal(world.resumed, fourth.x.token);
+	assert_int_equal(world.counts[WAITS], 3);
+	assert_string_equal(begin(stage, &first), "a");
+	world.now += 5000;				/* its time is over */
+	assert_int_equal(run(&fourth, WEIR_PHASE_PEER), WEIR_FAIL);
+	assert_int_equal(fourth.x.failed, 503);
+	end(&first);
+	assert_int_equal(stage->table.groups[0].lobby->count, 0);
+	assert_int_equal(stage->table.members[0].record->busy, 0);
+	tear_down(stage);
+}
+
+/* Room that a request of the new generation gives back calls who waits in the old one. */
+static void
+a_reload_keeps_who_waits(void **state)
+{
+	struct stage *old = set_up("a1", ROUND_ROBIN);
+	struct stage *new = calloc(1, sizeof(*new));
+	struct request first, second;
+
+	(void)state;
+	assert_non_null(new);
+	old->settings.max_connections = 1;
+	old->settings.max_pending = 1;
+	old->settings.pending_timeout = 5000;
+	rebuild(old);
+	new->settings = old->settings;
+	set_servers(new, "b0 a1");
+	build_with(new, &old->table);
+	assert_string_equal(begin(new, &first), "a");
+	assert_int_equal(ask_for_room(old, &second), WEIR_WAIT);
+	end(&first);
+	assert_int_equal(world.resumed, second.x.token);
+	assert_string_equal(begin_again(&second), "a");
+	end(&second);
+	tear_down(old);
+	tear_down(new);
+}
+
 static unsigned
 share_of_a(struct stage *stage, unsigned requests)
 {
@@ -954,6 +1034,8 @@ main(void)
 		cmocka_unit_test(a_reload_forgets_neither_health_nor_load),
 		cmocka_unit_test(the_verb_shows_each_server),
 		cmocka_unit_test(a_full_server_is_passed_over_and_full_ones_are_no_outage),
+		cmocka_unit_test(requests_wait_for_room_in_their_order),
+		cmocka_unit_test(a_reload_keeps_who_waits),
 		cmocka_unit_test(a_server_that_comes_back_starts_slowly),
 		cmocka_unit_test(a_new_server_starts_slowly_but_not_all_at_the_start),
 		cmocka_unit_test(a_cookie_brings_the_client_back),
