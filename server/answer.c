@@ -158,9 +158,11 @@ answer_begin(struct weir_exchange *x)
 		return tunnel_begin(x);
 	if (x->bare)
 		return passthrough_answer(x);
-	if (x->request.method == METHOD_CONNECT && x->response.status < 300) {	/* the client would take it for a tunnel */
-		x->keep = false;
-		return exchange_fail(x, 501, "a module answers CONNECT with 2xx and opens no tunnel");
+	if (x->request.method == METHOD_CONNECT) {
+		if (x->response.status != 407 || x->client->in != NULL)
+			x->keep = false;	/* what comes behind was meant for the tunnel */
+		if (x->response.status < 300)	/* the client would take it for one */
+			return exchange_fail(x, 501, "a module answers CONNECT with 2xx and opens no tunnel");
 	}
 	assert(!x->head_sent);
 	choose_framing(x);

@@ -217,6 +217,7 @@ reroute(struct weir_exchange *x)
 	if (++x->rewrites > REWRITES_MAX)
 		return exchange_fail(x, 500, "the request was rewritten too often");
 	x->route = NULL;
+	x->tunnels = x->bare;	/* for the former target */
 	x->chain = &x->listen->chain;
 	return WEIR_PHASE_ROUTE;
 }

@@ -165,7 +165,9 @@ count_in(struct weir_exchange *x, const struct settings *set, struct state *stat
 	all = atomic_fetch_add_explicit(&tunnels_open, 1, memory_order_relaxed);
 	own = (int64_t)atomic_fetch_add_explicit(state->counted, 1, memory_order_relaxed);
 	weir_count(x, OPEN, 1);
-	if ((set->tunnels == 0 || all < set->tunnels) && (set->tunnels_per_client == 0 || own < set->tunnels_per_client))
+	if (set->tunnels_per_client == 0 || weir_client_address(x)->sa_family == AF_UNIX)
+		own = -1;	/* who comes by a Unix socket is told apart from nobody */
+	if ((set->tunnels == 0 || all < set->tunnels) && own < set->tunnels_per_client)
 		return true;
 	count_out(x, state);
 	weir_count(x, LIMITED, 1);
@@ -221,6 +223,8 @@ guard(struct weir_exchange *x, const void *c, void *s)
 		return refuse(x, "is no target");
 	if (!connect_allows(&set->allow, tunnel ? &set->ports : &set->http_ports, target))
 		return refuse(x, "is not allowed");
+	if (target->address.length > 0 && !connect_reaches(&set->networks, &target->address.socket.any))
+		return refuse(x, "lies where nothing may be connected to");
 	state->target = target;
 	weir_choose_upstream(x, weir_direct_upstream(x));
 	if (tunnel)
@@ -229,7 +233,7 @@ guard(struct weir_exchange *x, const void *c, void *s)
 	return WEIR_NEXT;
 }
 
-/* Asked of each address that the target has. */
+/* Asked of each address that the target has when its name has been looked up. */
 static bool
 permit(void *argument, const struct sockaddr *address)
 {

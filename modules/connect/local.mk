@@ -18,5 +18,16 @@ modules_connect_test_connect_SOURCES = $(modules_connect_connect_la_SOURCES) mod
 modules_connect_test_connect_CPPFLAGS = $(KIT_CPPFLAGS)
 modules_connect_test_connect_LDADD = $(KIT_LIBS)
 
+FUZZ_TARGETS += modules/connect/fuzz_connect
+modules_connect_fuzz_connect_SOURCES = \
+	modules/connect/allow.c \
+	modules/connect/allow.h \
+	modules/connect/fuzz_connect.c \
+	modules/connect/users.c \
+	modules/connect/users.h
+modules_connect_fuzz_connect_CPPFLAGS = $(KIT_CPPFLAGS)
+modules_connect_fuzz_connect_LDADD = $(FUZZ_LIBS)
+EXTRA_DIST += modules/connect/corpus
+
 TESTS += modules/connect/test_connect.py
 EXTRA_DIST += modules/connect/test_connect.py

@@ -120,6 +120,7 @@ addresses_have_one_spelling(void **state)
 {
 	(void)state;
 	set("allow", "192.0.2.1 [2001:DB8:0::1]:8443");
+	set("networks", "all");
 	assert_allowed("192.0.2.1:443");
 	assert_refused("192.0.2.01:443");
 	assert_refused("192.0.2.2:443");
@@ -137,7 +138,8 @@ a_star_allows_every_name_at_the_ports(void **state)
 	set("ports", "8443 8444");
 	assert_allowed("any.example:443");
 	assert_allowed("any.example:8444");
-	assert_allowed("[::1]:8443");	/* its address is looked at later */
+	assert_refused("[::1]:8443");	/* that one is not public */
+	assert_allowed("1.1.1.1:8443");
 	assert_refused("any.example:80");
 }
 
@@ -272,6 +274,7 @@ an_address_is_dialled_as_it_is(void **state)
 {
 	(void)state;
 	set("allow", "*");
+	set("networks", "all");
 	assert_allowed("[::1]:443");
 	fake_run(x, WEIR_PHASE_PEER);
 	assert_int_equal(x->peer_asked.address.socket.in6.sin6_port, htons(443));
@@ -426,6 +429,7 @@ a_tunnel_has_its_bounds(void **state)
 {
 	(void)state;
 	set("allow", "*");
+	set("networks", "all");
 	set("bytes", "1M");
 	set("idle", "7s");
 	set("total", "1h");

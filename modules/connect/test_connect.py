@@ -327,6 +327,17 @@ def test_what_is_refused_is_never_looked_up():
         assert asked == []
 
 
+def test_what_is_sent_behind_a_refused_connect_is_no_request():
+    with wire.Origin(wire.polite) as origin, proxy(f"http_ports = {origin.port}", "user = ann:secret") as weir:
+        behind = f"GET http://{origin.address}/ HTTP/1.1\r\nHost: {origin.address}\r\n{basic('ann:secret')}\r\n".encode()
+        for fields, status in ((basic("ann:secret"), 403), ("", 407)):
+            with connect(weir, "127.0.0.1:1", fields, behind) as client:
+                head = client.head()
+                assert wire.status(head) == status and b"Connection: close" in head
+                assert b"HTTP/1.1" not in client.rest()
+        assert origin.connections == []
+
+
 # --- who -------------------------------------------------------------------------------------------------------------------
 
 
@@ -438,10 +449,12 @@ def test_the_sni_must_be_the_target_s():
             client.head()
             client.end()
             client.rest_cut()
-        lines = logged(weir, 8)
-        assert "the tunnel is for a.example, and its ClientHello for b.example" in lines[2]
-        assert "no good ClientHello" in lines[5]
-        assert "ended within its ClientHello" in lines[7]
+        text = "\n".join(logged(weir, 8))
+        assert text.count("the tunnel is for a.example, and its ClientHello for b.example") == 1
+        assert text.count("the tunnel is for a.example, and its ClientHello for no name") == 1
+        assert text.count("the tunnel is for no name, and its ClientHello for a.example") == 1
+        assert text.count("no good ClientHello") == 2
+        assert text.count("ended within its ClientHello") == 1
         assert len(origin.received) == seen
 
 
