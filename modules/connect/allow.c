@@ -159,12 +159,15 @@ connect_take_target(struct connect_target *target, const char *authority, uint16
 
 	if (!split(authority, host, &given) || (given != NULL && !take_port(given, &port)))
 		return false;
-	if (!take_number(host, target->host, &target->address)) {
-		length = strlen(host);
-		length -= length > 1 && host[length - 1] == '.';
-		memcpy(target->host, host, length);
-		target->host[length] = '\0';
-	}
+	length = strlen(host);
+	if (host[length - 1] == '.')
+		host[--length] = '\0';
+	if (length == 0 || host[length - 1] == '.')
+		return false;
+	if (!take_number(host, target->host, &target->address))
+		memcpy(target->host, host, length + 1);
+	if (authority[0] == '[' && target->address.length != sizeof(struct sockaddr_in6))
+		return false;
 	if (target->address.length > 0 && target->address.socket.any.sa_family == AF_INET)
 		target->address.socket.in.sin_port = htons(port);
 	if (target->address.length > 0 && target->address.socket.any.sa_family == AF_INET6)

@@ -139,7 +139,12 @@ a_star_allows_every_name_at_the_ports(void **state)
 	assert_allowed("any.example:443");
 	assert_allowed("any.example:8444");
 	assert_refused("[::1]:8443");	/* that one is not public */
+	assert_refused("127.0.0.1.:8443");	/* with a dot it is one, too */
+	assert_refused("a..:8443");
 	assert_allowed("1.1.1.1:8443");
+	assert_allowed("1.1.1.1.:8443");
+	assert_int_equal(fake_run(x, WEIR_PHASE_PEER), WEIR_NEXT);
+	assert_int_equal(x->peer_asked.address.length, sizeof(struct sockaddr_in));
 	assert_refused("any.example:80");
 }
 
