@@ -9,4 +9,5 @@ pkginclude_HEADERS = \
 	include/weir/option.h \
 	include/weir/peer.h \
 	include/weir/stream.h \
-	include/weir/thread.h
+	include/weir/thread.h \
+	include/weir/tls.h

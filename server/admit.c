@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admit: the hooks of accept and handshake, and what they ask of a connection's first bytes (weir/exchange.h).
+ * admit: the hooks of accept and handshake, what they ask of a connection's first bytes (weir/exchange.h), and the TLS handshake.
  */
 #include "admit.h"
 
@@ -13,6 +13,7 @@
 #include "generation.h"
 #include "hello.h"
 #include "listener.h"
+#include "terminate.h"
 #include "thread.h"
 
 /* A connection that waits. */
@@ -20,6 +21,8 @@ struct admission {
 	struct hold *hold;
 	const struct listen *listen;	/* of that generation */
 	unsigned next;			/* the hook to ask again */
+	bool shaking;			/* those of accept are done: it is the TLS handshake that waits */
+	struct event *write;		/* NULL: never needed */
 };
 
 /* --- the hooks -------------------------------------------------------------------------------------------------------- */
@@ -50,21 +53,34 @@ run_hooks(struct weir_connection *c, const struct chain *chain, unsigned *at, un
 	return WEIR_NEXT;
 }
 
-static enum admit_result
-suspend(struct weir_connection *c, const struct listen *listen, unsigned next)
+/* It will take a while: hold what it depends on. */
+static struct admission *
+prepare(struct weir_connection *c, const struct listen *listen)
 {
 	struct admission *a = c->admission;
 
+	if (a != NULL)
+		return a;
+	a = c->admission = calloc(1, sizeof(*a));
 	if (a == NULL) {
-		a = c->admission = malloc(sizeof(*a));
-		if (a == NULL) {
-			counter_add(&c->thread->counters, COUNT_MEMORY_REFUSED, 1);
-			return ADMIT_REFUSED;
-		}
-		a->hold = thread_hold(c->thread);
-		a->listen = listen;
-		deadline_set(&c->deadline, &c->thread->wheel, listen->settings.head_timeout);
+		counter_add(&c->thread->counters, COUNT_MEMORY_REFUSED, 1);
+		return NULL;
 	}
+	a->hold = thread_hold(c->thread);
+	a->listen = listen;
+	return a;
+}
+
+static enum admit_result
+suspend(struct weir_connection *c, const struct listen *listen, unsigned next)
+{
+	bool first = c->admission == NULL;
+	struct admission *a = prepare(c, listen);
+
+	if (a == NULL)
+		return ADMIT_REFUSED;
+	if (first)
+		deadline_set(&c->deadline, &c->thread->wheel, listen->settings.head_timeout);
 	a->next = next;
 	if (c->in != NULL)
 		buffer_settle(c->thread, &c->in);
@@ -117,21 +133,77 @@ await_hello(struct weir_connection *c)
 	return result;
 }
 
+static bool
+handshake_phase(struct weir_connection *c, const struct listen *listen)
+{
+	unsigned at = listen->chain.first[WEIR_PHASE_HANDSHAKE];
+
+	return run_hooks(c, &listen->chain, &at, listen->chain.first[WEIR_PHASE_HANDSHAKE + 1]) == WEIR_NEXT;
+}
+
+/* --- TLS ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+writable(evutil_socket_t fd, short what, void *argument)
+{
+	(void)fd;
+	(void)what;
+	client_admit(argument);
+}
+
+static bool
+await_write(struct weir_connection *c)
+{
+	struct admission *a = c->admission;
+
+	if (a->write == NULL)
+		a->write = event_new(c->thread->base, c->wire.fd, EV_WRITE, writable, c);
+	return a->write != NULL && event_add(a->write, NULL) == 0;
+}
+
+static enum admit_result
+shake_hands(struct weir_connection *c, const struct listen *listen)
+{
+	struct admission *a = prepare(c, listen);
+
+	if (a == NULL)
+		return ADMIT_REFUSED;
+	if (!a->shaking) {
+		a->shaking = true;
+		deadline_set(&c->deadline, &c->thread->wheel, listen->settings.handshake_timeout);
+	}
+	switch (terminate(c, a->hold->generation, listen, handshake_phase)) {
+	case TERMINATE_DONE:
+		return ADMIT_SERVED;
+	case TERMINATE_READ:
+		return ADMIT_WAITING;
+	case TERMINATE_WRITE:
+		return await_write(c) ? ADMIT_WAITING : ADMIT_REFUSED;
+	case TERMINATE_FAILED:
+		return ADMIT_FAILED;
+	default:
+		return ADMIT_REFUSED;
+	}
+}
+
 enum admit_result
 admit(struct weir_connection *c)
 {
 	const struct listen *listen = c->admission != NULL ? c->admission->listen : c->listener->listen;
 	unsigned at = c->admission != NULL ? c->admission->next : listen->chain.first[WEIR_PHASE_ACCEPT];
-	enum admit_result result = accept_phase(c, listen, &at);
+	bool shaking = c->admission != NULL && c->admission->shaking;
+	enum admit_result result = shaking ? ADMIT_SERVED : accept_phase(c, listen, &at);
 
 	if (result == ADMIT_SERVED && listen->settings.tls == LISTEN_PASSTHROUGH)
 		result = await_hello(c);
 	if (result == ADMIT_WAITING)
 		return suspend(c, listen, at);
-	if (result != ADMIT_REFUSED
-			&& run_hooks(c, &listen->chain, &at, listen->chain.first[WEIR_PHASE_HANDSHAKE + 1]) != WEIR_NEXT)
+	if (result == ADMIT_SERVED && listen->settings.tls == LISTEN_TERMINATE)
+		result = shake_hands(c, listen);
+	else if (result != ADMIT_REFUSED && !handshake_phase(c, listen))
 		result = ADMIT_REFUSED;
-	admit_forget(c);
+	if (result != ADMIT_WAITING)
+		admit_forget(c);
 	return result;
 }
 
@@ -140,6 +212,8 @@ admit_forget(struct weir_connection *c)
 {
 	if (c->admission == NULL)
 		return;
+	if (c->admission->write != NULL)
+		event_free(c->admission->write);
 	thread_release(c->thread, c->admission->hold);
 	free(c->admission);
 	c->admission = NULL;

@@ -26,11 +26,14 @@
 #include "http1.h"
 #include "listener.h"
 #include "pool.h"
+#include "terminate.h"
 #include "thread.h"
+#include "tls.h"
 
 enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024, FIRST_REQUEST_TIME = 500 };
 
 static void readable(evutil_socket_t, short, void *);
+static void linger(struct weir_connection *);
 static void deadline_passed(struct deadline *);
 static void run(struct weir_connection *);
 static struct http1_limits limits_of(const struct weir_connection *);
@@ -66,6 +69,7 @@ destroy(struct weir_connection *c)
 	unlink_client(c);
 	client_want(c, false);
 	deadline_remove(&c->deadline);
+	terminate_forget(c);
 	admit_forget(c);
 	wire_close(&c->wire);
 	buffer_free(&c->in);
@@ -124,12 +128,26 @@ pass(struct weir_connection *c)
 		destroy(c);
 }
 
-/* Let it in, as far as that goes with what has come. */
+/* It is not let in, and was told why: it shall hear that before we close. What TLS would say is said. */
 static void
-admit_client(struct weir_connection *c)
+refuse_aloud(struct weir_connection *c)
+{
+	counter_add(&c->thread->counters, COUNT_CLIENT_REFUSED, 1);
+	terminate_forget(c);
+	tls_end(&c->wire.tls, false);
+	linger(c);
+}
+
+/* Let it in, as far as that goes with what has come. */
+void
+client_admit(struct weir_connection *c)
 {
 	enum admit_result result = admit(c);
 
+	if (result == ADMIT_FAILED) {
+		refuse_aloud(c);
+		return;
+	}
 	if (result == ADMIT_REFUSED || !client_want(c, true)) {
 		refuse(c);
 		return;
@@ -162,7 +180,7 @@ client_new(struct listener *l, int fd, const struct sockaddr *address)
 	enrol(t, c, address);
 	counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, 1);
 	if (event_assign(&c->read, t->base, fd, EV_READ | EV_PERSIST, readable, c) == 0)
-		admit_client(c);
+		client_admit(c);
 	else
 		refuse(c);
 }
@@ -413,7 +431,7 @@ readable(evutil_socket_t fd, short what, void *argument)
 		return;
 	}
 	if (c->admission != NULL) {
-		admit_client(c);
+		client_admit(c);
 		return;
 	}
 	got = buffer_receive(c->thread, &c->in, &c->wire);

@@ -46,6 +46,7 @@ struct weir_connection {
 		struct sockaddr_in6 in6;
 	} address;
 	struct wire wire;
+	struct termination *termination;	/* what TLS told (terminate.h); NULL: plain */
 	uint32_t requests;
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
 	uint32_t ready;				/* length of the whole head that `in` begins with; 0: not known */
@@ -66,6 +67,9 @@ void client_new(struct listener *, int fd, const struct sockaddr *);
  * has returned to the event loop. */
 struct weir_connection *client_new_own(struct thread *, const struct sockaddr *);
 void client_start_own(struct weir_connection *);
+
+/* Something happened that its admission waits for (admit.h). */
+void client_admit(struct weir_connection *);
 
 /* The client has gone, and its exchange goes on: close the socket. */
 void client_leave(struct weir_connection *);

@@ -15,6 +15,9 @@
 	X(CLIENT_CONNECTIONS, "client_connections", GAUGE, "Client connections that are open.") \
 	X(CLIENT_ACCEPTED, "client_accepted_total", COUNTER, "Client connections that were accepted.") \
 	X(CLIENT_REFUSED, "client_refused_total", COUNTER, "Client connections closed at once: over a limit, or refused by a module.") \
+	X(HANDSHAKES, "tls_handshakes_total", COUNTER, "TLS handshakes with clients that were done whole.") \
+	X(HANDSHAKES_RESUMED, "tls_resumed_total", COUNTER, "TLS handshakes that resumed a session.") \
+	X(HANDSHAKES_FAILED, "tls_failed_total", COUNTER, "TLS handshakes that failed; the log says why at the level debug.") \
 	X(ACCEPT_FAILED, "accept_failed_total", COUNTER, "Failures to accept, such as running out of file descriptors.") \
 	X(REQUESTS, "requests_total", COUNTER, "Requests whose head was read.") \
 	X(REQUESTS_ACTIVE, "requests_active", GAUGE, "Requests that are being served.") \

@@ -19,6 +19,7 @@
 #include "listener.h"
 #include "log.h"
 #include "pool.h"
+#include "terminate.h"
 
 #define MAY(V) (1u << WEIR_##V)
 #define ASK (MAY(NEXT) | MAY(DONE) | MAY(RESPOND) | MAY(WAIT) | MAY(FAIL))
@@ -439,7 +440,7 @@ exchange_create(struct weir_connection *c, struct hold *hold, const struct liste
 	x->chain = listen != NULL ? &listen->chain : NULL;
 	x->limits = *limits;
 	x->phase = WEIR_PHASES;
-	x->scheme = "http";
+	x->scheme = c->termination == NULL ? "http" : "https";
 	x->begun = exchange_clock();
 	memcpy(&x->address, &c->address, sizeof(x->address));
 	outlet_init(&x->out);
@@ -501,6 +502,14 @@ exchange_refuse(struct weir_exchange *x, int status, const char *why)
 	exchange_go(x, exchange_fail(x, status, why));
 }
 
+/* Who was let in for one name is not therefore let in for another (RFC 9110, 7.4). The target of CONNECT is no host of ours. */
+static bool
+is_misdirected(const struct weir_exchange *x)
+{
+	return x->listen->settings.same_host && x->request.method != METHOD_CONNECT && *x->request.host != '\0'
+		&& !terminate_serves(x->client, x->generation, x->listen, x->request.host);
+}
+
 bool
 exchange_open(struct weir_connection *c, size_t length, const struct http1_limits *limits, int status, const char *why)
 {
@@ -513,6 +522,10 @@ exchange_open(struct weir_connection *c, size_t length, const struct http1_limit
 		status = -parse(x, length, &why);
 	x->first_path = x->request.path;
 	x->first_query = x->request.query;
+	if (status == 0 && c->termination != NULL && is_misdirected(x)) {
+		status = 421;
+		why = "the host has another certificate than the name that the client asked for in TLS";
+	}
 	if (status != 0) {
 		exchange_refuse(x, status, why);
 		return true;

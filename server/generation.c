@@ -118,17 +118,13 @@ check_leftovers(struct steps *steps)
 	for (struct config_section *section = config->sections; section != NULL; section = section->next) {
 		if (steps->missing)
 			excuse_missing(section, steps->loaded);
-		if (strcmp(section->kind, "certificate") == 0)
-			report_error(steps->build.report, section->file, section->line,
-				"[certificate %s]: this Weir has no TLS, so it can use no certificate; "
-				"take the section out",
-				section->name);
 	}
 	section_check_unused(&steps->sections, "weir", weir_options);
 	section_check_unused(&steps->sections, "module", NULL);
 	section_check_unused(&steps->sections, "upstream", upstream_options);
 	section_check_unused(&steps->sections, "route", route_options);
 	section_check_unused(&steps->sections, "listen", listen_options);
+	section_check_unused(&steps->sections, "certificate", certificate_options);
 	/* Of a file without any section something else was said already. */
 	if (config->sections != NULL && config_find(config, "listen", NULL) == NULL)
 		report_error(steps->build.report, steps->build.generation->path, 0,
@@ -237,7 +233,7 @@ run_steps(struct steps *steps)
 	    !slot_load(&steps->sections, steps->loaded, &steps->missing) ||
 	    !section_name_upstreams(&steps->sections) || !slot_prepare(&steps->sections) ||
 	    !section_fill_upstreams(&steps->sections) || !section_fill_routes(&steps->sections) ||
-	    !section_fill_listens(&steps->sections)) {
+	    !section_fill_certificates(&steps->sections) || !section_fill_listens(&steps->sections)) {
 		steps->build.failed = true;
 		return;
 	}

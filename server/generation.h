@@ -15,6 +15,7 @@
 #include <weir/module.h>
 
 #include "arena.h"
+#include "certificate.h"
 #include "settings.h"
 
 struct config;
@@ -117,6 +118,7 @@ struct generation {
 
 	struct credential_use *uses, **last_use;	/* what it takes from files of certificates and keys */
 
+	struct certificates certificates;
 	struct listen *listens;
 	size_t listen_count;
 	struct weir_upstream **upstreams;

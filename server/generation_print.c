@@ -56,6 +56,8 @@ generation_print_settings(const struct generation *generation, FILE *to)
 	}
 	for (size_t i = 0; i < generation->listen_count; i++)
 		print_section(to, generation, generation->listens[i].section, listen_options);
+	for (size_t i = 0; i < generation->certificates.count; i++)
+		print_section(to, generation, generation->certificates.list[i].section, certificate_options);
 	for (size_t i = 0; i < generation->upstream_count; i++)
 		print_section(to, generation, generation->upstreams[i]->section, upstream_options);
 	for (size_t i = 0; i < generation->route_count; i++)

@@ -23,6 +23,8 @@ libweircore_a_SOURCES = \
 	server/buffer.c \
 	server/buffer.h \
 	server/build.c \
+	server/certificate.c \
+	server/certificate.h \
 	server/chain.c \
 	server/chain.h \
 	server/client.c \
@@ -58,6 +60,8 @@ libweircore_a_SOURCES = \
 	server/generation.c \
 	server/generation.h \
 	server/generation_print.c \
+	server/greeting.c \
+	server/greeting.h \
 	server/hello.c \
 	server/hello.h \
 	server/hosts.c \
@@ -155,6 +159,8 @@ libweircore_a_SOURCES = \
 	server/section_json.h \
 	server/settings.c \
 	server/settings.h \
+	server/shown.c \
+	server/shown.h \
 	server/slab.c \
 	server/slab.h \
 	server/slot.c \
@@ -171,14 +177,19 @@ libweircore_a_SOURCES = \
 	server/target.h \
 	server/template.c \
 	server/template.h \
+	server/terminate.c \
+	server/terminate.h \
 	server/text.c \
 	server/text.h \
 	server/thread.c \
 	server/thread.h \
+	server/ticket.c \
+	server/ticket.h \
 	server/tls.c \
 	server/tls.h \
 	server/tls_client.c \
 	server/tls_client.h \
+	server/tls_view.c \
 	server/trust.c \
 	server/trust.h \
 	server/tunnel.c \

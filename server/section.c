@@ -114,7 +114,7 @@ parse_module(struct walk *walk, unsigned slot, const void **settings)
 	*settings = option_parse(build, owner, walk->at, &own);
 	if (own && module->contract->check != NULL && *settings != NULL && build->report->errors == errors)
 		module->contract->check(build, (void *)(uintptr_t)*settings);
-	if (strcmp(walk->kind, "upstream") != 0)
+	if (strcmp(walk->kind, "upstream") != 0 && strcmp(walk->kind, "certificate") != 0)
 		walk->used[slot] = option_enabled(build, owner, walk->at) && option_complete(owner, walk->at);
 	build->module = NULL;
 	return own;
@@ -319,6 +319,9 @@ fill_listen(struct walk *walk, struct listen *listen, unsigned index)
 	option_fill(walk->sections->build, &walk->sections->owners[0], walk->at, &listen->settings);
 	for (size_t i = 0; i < listen->settings.address.count; i++)
 		check_address(walk->sections, listen, i);
+	if (listen->settings.tls == LISTEN_TERMINATE && walk->sections->build->generation->certificates.count == 0)
+		report_error(walk->sections->build->report, walk->at->file, walk->at->line, "[listen %s] has `tls = yes`, but there "
+			"is no certificate: write a section [certificate NAME] with the lines `certificate` and `key`", walk->at->name);
 	return (listen->module_settings = parse_modules(walk)) != NULL &&
 		lay_chain(walk, &listen->chain, listen->module_settings, WEIR_PHASE_ACCEPT);
 }
@@ -340,4 +343,28 @@ section_fill_listens(struct sections *sections)
 	}
 	generation->listen_count = count;
 	return true;
+}
+
+/* --- certificates ---------------------------------------------------------------------------------------- */
+
+bool
+section_fill_certificates(struct sections *sections)
+{
+	struct certificates *all = &sections->build->generation->certificates;
+	struct walk walk = { .sections = sections, .kind = "certificate" };
+
+	all->count = count_kind(sections, walk.kind);
+	if ((all->list = take(sections, all->count, sizeof(*all->list))) == NULL ||
+	    !own_core(sections, certificate_options, sizeof(struct certificate_settings)))
+		return false;
+	option_check_owners(sections->build, sections->owners, sections->build->generation->module_count + 1, walk.kind);
+	for (unsigned i = 0; next_section(&walk); i++) {
+		struct certificate *c = &all->list[i];
+
+		*c = (struct certificate){ .name = walk.at->name, .section = walk.at, .index = i };
+		option_fill(sections->build, &sections->owners[0], walk.at, &c->settings);
+		if ((c->module_settings = parse_modules(&walk)) == NULL)
+			return false;
+	}
+	return certificates_prepare(sections->build);
 }

@@ -34,6 +34,7 @@ bool section_name_upstreams(struct sections *);
 bool section_fill_upstreams(struct sections *);
 bool section_fill_routes(struct sections *);
 bool section_fill_listens(struct sections *);
+bool section_fill_certificates(struct sections *);	/* before the listeners */
 
 /* Fill a struct of the core's own from a section, NULL: from the defaults. */
 bool section_fill_core(

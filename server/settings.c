@@ -7,6 +7,7 @@
  */
 #include "settings.h"
 #include "generation.h"
+#include "terminate.h"
 #include "thread.h"
 #include "tls_client.h"
 #include "value.h"
@@ -141,7 +142,7 @@ parse_server(struct weir_build *build, const char *text, void *value)
 	return NULL;
 }
 
-static const char *const kinds_of_tls[] = { "no", "passthrough", NULL };	/* enum listen_tls */
+static const char *const kinds_of_tls[] = { "no", "passthrough", "yes", NULL };	/* enum listen_tls */
 
 static const char *
 parse_priority(struct weir_build *build, const char *text, void *value)
@@ -202,6 +203,17 @@ parse_alpn(struct weir_build *build, const char *text, void *value)
 static const char *const verifies[] = { "yes", "ca", "no", NULL };
 _Static_assert(WEIR_VERIFY_FULL == 0 && WEIR_VERIFY_CA == 1 && WEIR_VERIFY_NONE == 2, "words in this order");
 
+static const char *
+parse_client_priority(struct weir_build *build, const char *text, void *value)
+{
+	struct gnutls_priority_st **priority = value;
+	const char *why = NULL;
+
+	(void)build;
+	*priority = terminate_priorities(text, &why);
+	return *priority != NULL ? NULL : why;
+}
+
 static const char *const levels[] = { "error", "warning", "notice", "debug", NULL };
 
 #define AT(member) offsetof(struct weir_settings, member)
@@ -250,6 +262,9 @@ const struct weir_option weir_options[] = {
 	{ "resolver", WEIR_CUSTOM, AT(resolver), .repeat = true, .size = sizeof(struct weir_address),
 		.parse = parse_resolver,
 		.doc = "A DNS server, by address; without any, those of /etc/resolv.conf. Needs a new process." },
+	{ "ticket_rotation", WEIR_DURATION, AT(ticket_rotation), .initial = "12h", .min = 1000, .max = 7 * (int64_t)DAY,
+		.doc = "Age at which the key that TLS sessions are resumed by is replaced, and how long a session may be resumed; the "
+		"key before it still opens sessions." },
 	{ .name = NULL }
 };
 
@@ -282,8 +297,20 @@ const struct weir_option listen_options[] = {
 		.parse = parse_mode,
 		.doc = "File mode of a Unix socket, in octal." },
 	{ "tls", WEIR_CHOICE, AT(tls), .choices = kinds_of_tls, .initial = "no",
-		.doc = "no: clients speak HTTP; passthrough: they speak TLS with the origin, and the name that "
-		"their ClientHello asks for is what routes match as the host." },
+		.doc = "no: clients speak HTTP; yes: HTTPS, with the certificates of the [certificate] sections; passthrough: they "
+		"speak TLS with the origin, and the name that their ClientHello asks for is what routes match as the host." },
+	{ "priority", WEIR_CUSTOM, AT(priority), .size = sizeof(struct gnutls_priority_st *), .parse = parse_client_priority,
+		.initial = "intermediate",
+		.doc = "What TLS may agree on: intermediate, or a priority string of GnuTLS; versions below 1.2 stay off whatever it says." },
+	{ "handshake_timeout", WEIR_DURATION, AT(handshake_timeout), .initial = "10s", .min = 1, .max = DAY,
+		.doc = "How long a TLS handshake may take." },
+	{ "strict_sni", WEIR_BOOL, AT(strict_sni), .initial = "no",
+		.doc = "Refuse clients that ask TLS for a name that no [certificate] section has, or for none, by an alert; without it "
+		"they are served with the default one." },
+	{ "same_host", WEIR_BOOL, AT(same_host), .initial = "yes",
+		.doc = "Answer 421 to requests for a host that another [certificate] section has than the one chosen in TLS." },
+	{ "tickets", WEIR_BOOL, AT(tickets), .initial = "yes",
+		.doc = "Let clients resume TLS sessions by tickets." },
 	{ .name = NULL }
 };
 

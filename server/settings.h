@@ -25,10 +25,11 @@ struct weir_settings {
 	const char *error_log;		/* stderr, syslog or a file's path */
 	int log_level;			/* error warning notice debug */
 	struct weir_list resolver;	/* struct weir_address: DNS servers; none: /etc/resolv.conf */
+	int64_t ticket_rotation;	/* age at which the keys for TLS tickets are replaced */
 };
 
 /* What TLS of clients is to a listener. */
-enum listen_tls { LISTEN_PLAIN, LISTEN_PASSTHROUGH };
+enum listen_tls { LISTEN_PLAIN, LISTEN_PASSTHROUGH, LISTEN_TERMINATE };
 
 /* [listen NAME] */
 struct listen_settings {
@@ -43,6 +44,11 @@ struct listen_settings {
 	int64_t keepalive_requests;
 	int64_t socket_mode;		/* of a Unix socket, octal */
 	int tls;			/* enum listen_tls */
+	struct gnutls_priority_st *priority;	/* lives as long as the process */
+	int64_t handshake_timeout;
+	bool strict_sni;		/* refuse names that no [certificate] has */
+	bool same_host;			/* refuse requests for a host of another [certificate] */
+	bool tickets;
 };
 
 /* [upstream NAME] */

@@ -71,6 +71,7 @@ struct thread {
 	struct listener *listeners;
 	struct weir_connection *clients;	/* all of them */
 	unsigned client_count;
+	unsigned handshakes;		/* of clients, under way */
 	unsigned own;			/* exchanges without a client */
 	struct pools *pools;
 	struct resolver *resolver;

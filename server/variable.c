@@ -66,6 +66,48 @@ listener(struct weir_exchange *x)
 }
 
 static const char *
+tls_version(struct weir_exchange *x)
+{
+	return weir_tls_version(x->client);
+}
+
+static const char *
+tls_cipher(struct weir_exchange *x)
+{
+	return weir_tls_cipher(x->client);
+}
+
+static const char *
+tls_name(struct weir_exchange *x)
+{
+	return weir_tls_name(x->client);
+}
+
+static const char *
+tls_section(struct weir_exchange *x)
+{
+	return weir_tls_section(x->client);
+}
+
+static const char *
+tls_resumed(struct weir_exchange *x)
+{
+	return weir_tls_stage(x->client) == WEIR_TLS_NONE ? NULL : weir_tls_resumed(x->client) ? "yes" : "no";
+}
+
+static const char *
+client_subject(struct weir_exchange *x)
+{
+	return weir_client_subject(x->client);
+}
+
+static const char *
+client_fingerprint(struct weir_exchange *x)
+{
+	return weir_client_fingerprint(x->client);
+}
+
+static const char *
 version(struct weir_exchange *x)
 {
 	return x->request.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
@@ -161,6 +203,13 @@ const struct variable variables[] = {
 	{ "local_address", local_address, "The address that the client connected to." },
 	{ "local_port", local_port, "The port that the client connected to." },
 	{ "listener", listener, "The name of the [listen] section." },
+	{ "tls_version", tls_version, "TLSv1.2 or TLSv1.3; - without TLS, as with all that begins with tls_." },
+	{ "tls_cipher", tls_cipher, "The cipher suite by its IANA name." },
+	{ "tls_name", tls_name, "The server name that the client asked for in TLS." },
+	{ "tls_section", tls_section, "The name of the [certificate] section that was chosen for it." },
+	{ "tls_resumed", tls_resumed, "Was the TLS session resumed: yes or no." },
+	{ "client_subject", client_subject, "The subject of the client's certificate (RFC 4514); - where none was verified." },
+	{ "client_fingerprint", client_fingerprint, "The SHA-256 of that certificate in hexadecimal digits." },
 	{ "method", weir_method, "The request's method." },
 	{ "scheme", weir_scheme, "http or https, as the client sees it." },
 	{ "authority", weir_authority, "Host and port as the client sent them, in lower case." },

@@ -28,6 +28,27 @@ struct weir_trust {
 	const char *authorities, *revocations;
 };
 
+/* What TLS tells of the connection, and what a hook of handshake asked. */
+struct fake_tls {
+	enum weir_tls_stage stage;
+	const char *name, *section, *version, *cipher, *protocol;
+	const void *settings;
+	bool resumed;
+	enum weir_ask ask;
+	const struct weir_trust *trust;
+	unsigned depth;
+
+	bool verified;		/* the client has shown this certificate: */
+	const char *subject, *issuer, *serial, *fingerprint;
+	int64_t begins, ends;
+	const void *der[4];
+	size_t der_length[4];
+	struct {
+		enum weir_name kind;
+		const char *value;	/* NULL: there are no more */
+	} names[8];
+};
+
 struct weir_exchange {
 	const struct weir_module *module;
 	void *settings, *state, *connection_state;	/* of the sizes that the module declares */
@@ -61,6 +82,8 @@ struct weir_exchange {
 	bool refused;		/* a setter got something that the core would fail the request for */
 	bool framing;		/* a setter got a framing field */
 	int64_t metrics[16];
+
+	struct fake_tls tls;		/* of the connection; zeroed: it is plain */
 
 	const char *error, *warning;	/* the last of the build */
 	void *memory;		/* everything, freed with the fake */

@@ -3,7 +3,8 @@
 # tests/kit/libkit.a.
 
 check_LIBRARIES = tests/kit/libkit.a
-tests_kit_libkit_a_SOURCES = tests/kit/fake_exchange.c tests/kit/fake_exchange.h tests/kit/fake_stream.c
+tests_kit_libkit_a_SOURCES = tests/kit/fake_exchange.c tests/kit/fake_exchange.h tests/kit/fake_stream.c \
+	tests/kit/fake_tls.c
 tests_kit_libkit_a_CPPFLAGS = $(MODULE_CPPFLAGS)
 
 KIT_CPPFLAGS = $(MODULE_CPPFLAGS) -I$(top_srcdir)/tests/kit $(CMOCKA_CFLAGS)

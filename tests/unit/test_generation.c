@@ -548,9 +548,9 @@ an_order_against_itself_is_an_error(void **state)
 }
 
 static void
-a_certificate_is_refused_while_there_is_no_tls(void **state)
+a_listener_with_tls_needs_a_certificate(void **state)
 {
-	assert_wrong(*state, LISTEN "[certificate c]\n", 3, "this Weir has no TLS");
+	assert_wrong(*state, LISTEN "tls = yes\n", 1, "there is no certificate");
 }
 
 /* --- what is shown -------------------------------------------------------------------------------------- */
@@ -616,7 +616,7 @@ main(void)
 		SCENE(a_required_plain_key_must_stand_in_every_route),
 		SCENE(two_owners_of_one_plain_key_or_variable_are_an_error),
 		SCENE(an_order_against_itself_is_an_error),
-		SCENE(a_certificate_is_refused_while_there_is_no_tls),
+		SCENE(a_listener_with_tls_needs_a_certificate),
 		SCENE(the_values_and_chains_can_be_printed),
 	};
 
