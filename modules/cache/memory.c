@@ -15,6 +15,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#endif
+#endif
+#ifndef ASAN_POISON_MEMORY_REGION
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 #define GRAIN ((size_t)16)		/* every size is a multiple */
 #define HEAD sizeof(struct cache_block_head)
 #define LEAST ((size_t)48)		/* a block, its head included, that can be free */
@@ -107,6 +119,7 @@ list(struct cache_memory *memory, struct cache_block *block)
 	unsigned first, second;
 	struct cache_block **list;
 
+	ASAN_POISON_MEMORY_REGION(block + 1, size_of(block) - sizeof(*block));	/* what uses it now, shows */
 	block->head.size |= FREE;
 	if (pool_of(memory, block)->retired) {
 		give_to_system(memory, block);
@@ -229,6 +242,7 @@ cache_memory_take(struct cache_memory *memory, size_t want, size_t least, size_t
 			return NULL;
 	}
 	unlist(memory, block);
+	ASAN_UNPOISON_MEMORY_REGION(block, size_of(block));
 	if (size_of(block) > size)
 		split(memory, block, size);
 	memory->used += size_of(block);
@@ -418,6 +432,7 @@ cache_memory_close(struct cache_memory *memory)
 
 	while ((extent = memory->extents) != NULL) {
 		memory->extents = extent->next;
+		ASAN_UNPOISON_MEMORY_REGION(extent->map, extent->length);
 		munmap(extent->map, extent->length);
 		free(extent);
 	}
