@@ -7,6 +7,7 @@
  * hooks stand after those of other modules in upstream_response and store, so that what they edited is what is stored, and
  * before them in the phase cache.
  */
+#include "dump.h"
 #include "hooks.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ build(struct weir_build *b, void *g, void *p)
 	struct cache_generation *generation = g, *previous = p;
 
 	generation->limits = (struct cache_store_options){ .size = set->size, .object_most = set->object_size };
+	generation->file = set->file;
 	if (previous != NULL && previous->store != NULL) {
 		generation->store = cache_store_hold(previous->store);
 		generation->secret = previous->secret;
@@ -33,46 +35,96 @@ build(struct weir_build *b, void *g, void *p)
 		weir_build_error(b, "there is no memory for a cache of %llu bytes: %s", (unsigned long long)set->size, strerror(errno));
 }
 
-/* A store that is to get other limits. */
-struct resizing {
+/* What is to be done with a store, and takes its time. */
+struct chore {
 	struct cache_store *store;
 	struct cache_store_options limits;
+	struct cache_secret secret;
+	char file[];
 };
 
 static void
 resize(void *argument)
 {
-	struct resizing *resizing = argument;
+	struct chore *chore = argument;
 
-	if (!cache_store_resize(resizing->store, &resizing->limits))
+	if (!cache_store_resize(chore->store, &chore->limits))
 		weir_log(WEIR_LOG_ERROR, "cache: there is no memory for %llu bytes: the size stays as it is",
-			(unsigned long long)resizing->limits.size);
-	cache_store_release(&resizing->store);
-	free(resizing);
+			(unsigned long long)chore->limits.size);
+	cache_store_release(&chore->store);
+	free(chore);
 }
 
-/* The first thread that serves with a generation sees to its limits; where there is no memory, the next second will do. */
+static void
+load(void *argument)
+{
+	struct chore *chore = argument;
+	size_t count;
+	enum cache_dump_result result = cache_dump_read(chore->store, &chore->secret, chore->file, weir_time(), &count);
+
+	if (result == CACHE_DUMP_READ)
+		weir_log(WEIR_LOG_NOTICE, "cache: %zu objects of %s are there again", count, chore->file);
+	else if (result == CACHE_DUMP_DAMAGED)
+		weir_log(WEIR_LOG_WARNING, "cache: %s is damaged: %zu objects were whole, and what is behind them is lost", chore->file, count);
+	else if (errno != ENOENT)
+		weir_log(WEIR_LOG_WARNING, "cache: cannot read %s: %s", chore->file, strerror(errno));
+	cache_store_release(&chore->store);
+	free(chore);
+}
+
+static bool
+offload(struct cache_generation *generation, void (*work)(void *argument))
+{
+	size_t length = generation->file != NULL ? strlen(generation->file) + 1 : 0;
+	struct chore *chore = malloc(sizeof(*chore) + length);
+
+	if (chore == NULL)
+		return false;
+	chore->store = cache_store_hold(generation->store);
+	chore->limits = generation->limits;
+	chore->secret = generation->secret;
+	memcpy(chore->file, length > 0 ? generation->file : "", length);
+	if (weir_offload(work, chore))
+		return true;
+	cache_store_release(&chore->store);
+	free(chore);
+	return false;
+}
+
+/* The first thread that serves with a generation sees to its limits and its file; where there is no memory, the next second will
+ * do. */
 static void
 settle(struct weir_thread *thread, void *g, void *state)
 {
 	struct cache_generation *generation = g;
-	struct resizing *resizing;
+	bool good;
 
 	(void)thread;
 	(void)state;
-	if (generation->store == NULL || atomic_exchange_explicit(&generation->settled, true, memory_order_relaxed))
+	if (generation->store == NULL || atomic_exchange_explicit(&generation->settled, true, memory_order_acq_rel))
 		return;
-	if (cache_store_is(generation->store, &generation->limits))
-		return;
-	resizing = malloc(sizeof(*resizing));
-	if (resizing != NULL) {
-		*resizing = (struct resizing){ cache_store_hold(generation->store), generation->limits };
-		if (weir_offload(resize, resizing))
-			return;
-		cache_store_release(&resizing->store);
-		free(resizing);
+	good = cache_store_is(generation->store, &generation->limits) || offload(generation, resize);
+	if (good && generation->file != NULL && cache_store_begin(generation->store) && !offload(generation, load)) {
+		cache_store_begin_again(generation->store);
+		good = false;
 	}
-	atomic_store_explicit(&generation->settled, false, memory_order_relaxed);
+	if (!good)
+		atomic_store_explicit(&generation->settled, false, memory_order_release);
+}
+
+/* The process ends: nobody else has the store. One that never served would only put nothing in the place of what is there. */
+static void
+save(struct cache_generation *generation)
+{
+	size_t count;
+
+	if (generation->file == NULL || !atomic_load_explicit(&generation->settled, memory_order_acquire) ||
+		!cache_store_is_last(generation->store))
+		return;
+	if (cache_dump_write(generation->store, generation->file, weir_time(), &count))
+		weir_log(WEIR_LOG_NOTICE, "cache: wrote %zu objects to %s", count, generation->file);
+	else
+		weir_log(WEIR_LOG_ERROR, "cache: cannot write %s: %s", generation->file, strerror(errno));
 }
 
 static void
@@ -80,6 +132,8 @@ drop(void *g)
 {
 	struct cache_generation *generation = g;
 
+	if (generation->store != NULL)
+		save(generation);
 	cache_store_release(&generation->store);
 }
 

@@ -20,6 +20,7 @@
 
 struct cache_settings {
 	uint64_t size, object_size;		/* of the store */
+	const char *file;			/* of the hot set; NULL: none */
 	const struct weir_template *key;	/* NULL: scheme, authority, path and query */
 	struct weir_list bypass;		/* of templates */
 	struct weir_list ttls;			/* of struct cache_ttl */
@@ -35,7 +36,8 @@ struct cache_settings {
 struct cache_generation {
 	struct cache_store *store;		/* NULL: only a check */
 	struct cache_store_options limits;	/* that it is to have */
-	_Atomic bool settled;			/* that was seen to */
+	const char *file;			/* of the hot set, from a stop to the next start; NULL: none */
+	_Atomic bool settled;			/* that both be so was seen to */
 	struct cache_secret secret;
 };
 

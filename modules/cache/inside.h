@@ -42,6 +42,7 @@ struct cache_store {
 	size_t tables_size;
 
 	_Atomic unsigned holders;
+	_Atomic bool begun;
 	_Atomic uint64_t object_most;
 
 	struct cache_shard shards[SHARDS];

@@ -42,6 +42,9 @@ cache_rule_sources = \
 	modules/cache/vary.c \
 	modules/cache/vary.h
 
+# From a stop to the next start.
+cache_dump_sources = modules/cache/dump.c modules/cache/dump.h
+
 # What meets requests.
 cache_hook_sources = \
 	modules/cache/admin.c \
@@ -55,7 +58,7 @@ cache_hook_sources = \
 	modules/cache/serve.c
 
 pkglib_LTLIBRARIES += modules/cache/cache.la
-modules_cache_cache_la_SOURCES = $(cache_store_sources) $(cache_rule_sources) $(cache_hook_sources)
+modules_cache_cache_la_SOURCES = $(cache_store_sources) $(cache_rule_sources) $(cache_dump_sources) $(cache_hook_sources)
 modules_cache_cache_la_CPPFLAGS = $(MODULE_CPPFLAGS)
 modules_cache_cache_la_LDFLAGS = $(MODULE_LDFLAGS)
 EXTRA_DIST += modules/cache/cache.ini modules/cache/cache.md
@@ -65,6 +68,7 @@ cache_tests = \
 	modules/cache/soak \
 	modules/cache/test_answers \
 	modules/cache/test_body \
+	modules/cache/test_dump \
 	modules/cache/test_freshness \
 	modules/cache/test_memory \
 	modules/cache/test_rules \
@@ -81,6 +85,10 @@ modules_cache_test_answers_SOURCES = $(cache_rule_scenes) modules/cache/key.c mo
 modules_cache_test_answers_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_body_SOURCES = $(cache_store_sources) modules/cache/store_scenes.h modules/cache/test_body.c
 modules_cache_test_body_LDADD = $(CMOCKA_LIBS)
+modules_cache_test_dump_SOURCES = $(cache_store_sources) $(cache_rule_sources) $(cache_dump_sources) \
+	modules/cache/store_scenes.h \
+	modules/cache/test_dump.c
+modules_cache_test_dump_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_freshness_SOURCES = $(cache_rule_scenes) modules/cache/test_freshness.c
 modules_cache_test_freshness_LDADD = $(CMOCKA_LIBS)
 modules_cache_test_memory_SOURCES = modules/cache/memory.c modules/cache/memory.h modules/cache/test_memory.c
@@ -94,7 +102,9 @@ modules_cache_test_threads_LDADD = $(CMOCKA_LIBS)
 TESTS += modules/cache/test_cache.py modules/cache/test_coalescing.py
 EXTRA_DIST += modules/cache/test_cache.py modules/cache/test_coalescing.py
 
-FUZZ_TARGETS += modules/cache/fuzz_rules
+FUZZ_TARGETS += modules/cache/fuzz_dump modules/cache/fuzz_rules
 EXTRA_DIST += modules/cache/corpus
+modules_cache_fuzz_dump_SOURCES = $(cache_store_sources) $(cache_rule_sources) $(cache_dump_sources) modules/cache/fuzz_dump.c
+modules_cache_fuzz_dump_LDADD = $(FUZZ_LIBS)
 modules_cache_fuzz_rules_SOURCES = $(cache_store_sources) $(cache_rule_sources) modules/cache/fuzz_rules.c
 modules_cache_fuzz_rules_LDADD = $(FUZZ_LIBS)

@@ -103,6 +103,8 @@ const struct weir_option cache_options[] = {
 	  .max = INT64_MAX, .doc = "Memory for everything that the cache holds." },
 	{ "object_size", WEIR_SIZE, offsetof(struct cache_settings, object_size), .in = WEIR_IN_MODULE, .max = INT64_MAX,
 	  .doc = "The largest body that is stored; 0: an eighth of the size." },
+	{ "file", WEIR_PATH, offsetof(struct cache_settings, file), .in = WEIR_IN_MODULE,
+	  .doc = "Where what is hot is written when Weir stops, and read from when it starts. Left out: nowhere." },
 	{ "key", WEIR_TEMPLATE, offsetof(struct cache_settings, key),
 	  .doc = "What tells responses apart. Left out: scheme, authority, path and query." },
 	{ "bypass", WEIR_TEMPLATE, offsetof(struct cache_settings, bypass), .repeat = true,

@@ -79,6 +79,16 @@ void cache_store_walk(struct cache_store *, const struct cache_name *, bool (*ea
 
 void cache_store_stats(struct cache_store *, struct cache_stats *);
 
+/* Was it asked for more than once? */
+bool cache_store_is_hot(struct cache_store *, const struct cache_object *);
+
+/* Is there one holder alone? */
+bool cache_store_is_last(const struct cache_store *);
+
+/* True once: whoever gets that may fill it from a file; if he cannot, somebody else may. */
+bool cache_store_begin(struct cache_store *);
+void cache_store_begin_again(struct cache_store *);
+
 /* --- for body.c and object.c ----------------------------------------------------------------------------------------- */
 
 /* Memory of the store, charged to an object (NULL: one that is about to be made); evicts others if need be. NULL: there is none. */

@@ -356,6 +356,29 @@ def test_the_store_survives_a_reload():
         assert cached.ask("/large").body == "x" * 6000 and "stored" not in cached.status_of("/large")
 
 
+def test_what_is_hot_survives_a_restart():
+    with Cached("file = {folder}/hot") as cached:
+        weir = cached.weir
+        weir.process.kill()
+        weir.process.wait(scene.PATIENCE)
+        with open(weir.path("hot"), "w") as file:
+            file.write("what a crash has left")
+        weir.__enter__()
+        scene.until(lambda: "is damaged" in weir.read("stderr"), "the damage is seen")
+        cached.answers["/tagged"] = ("Cache-Control: max-age=60\nCache-Tag: a b", "x" * 50000)
+        for target in "/hot", "/hot", "/tagged", "/tagged", "/cold":
+            assert cached.ask(target).status == 200
+        weir.process.terminate()
+        assert weir.process.wait(scene.PATIENCE) == 0
+        assert "wrote 2 objects" in weir.read("stderr")
+        weir.__enter__()
+        scene.until(lambda: "2 objects" in weir.read("stderr"), "they are back")
+        assert not os.path.exists(weir.path("hot"))
+        assert "hit" in cached.status_of("/hot") and cached.ask("/tagged").body == "x" * 50000
+        assert "hit" in cached.status_of("/tagged") and "hit" not in cached.status_of("/cold")
+        assert "1" in weir.ctl("cache", "purge", "--tag", "b")[1]
+
+
 @pytest.mark.parametrize("line, says", [
     ("ttl = 99 1m", "must begin with a status"), ("ttl = 200", "must have a time"), ("ttl = 200 1m loud", "behind the time"),
     ("ignore = cookies", "ignore"), ("size = 1K", "size"), ("status_name =", "status_name")])

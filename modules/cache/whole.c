@@ -16,6 +16,35 @@ cache_store_stats(struct cache_store *store, struct cache_stats *stats)
 	pthread_mutex_unlock(&store->lock);
 }
 
+bool
+cache_store_is_hot(struct cache_store *store, const struct cache_object *object)
+{
+	bool hot;
+
+	pthread_mutex_lock(&store->lock);
+	hot = object->in_main || atomic_load_explicit(&object->hits, memory_order_relaxed) > 0;
+	pthread_mutex_unlock(&store->lock);
+	return hot;
+}
+
+bool
+cache_store_is_last(const struct cache_store *store)
+{
+	return atomic_load_explicit(&store->holders, memory_order_acquire) == 1;
+}
+
+bool
+cache_store_begin(struct cache_store *store)
+{
+	return !atomic_exchange_explicit(&store->begun, true, memory_order_relaxed);
+}
+
+void
+cache_store_begin_again(struct cache_store *store)
+{
+	atomic_store_explicit(&store->begun, false, memory_order_relaxed);
+}
+
 #define WALK_MOST 256			/* objects of a bucket that are shown */
 
 /* Hold those of a bucket, show them, and give them back. */
