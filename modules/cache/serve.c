@@ -13,7 +13,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WAIT_MOST = 3600 * 1000 };	/* milliseconds for the next bytes; the fill itself has a limit */
+enum {
+	WAIT_MOST = 3600 * 1000,	/* milliseconds for the next bytes; the fill itself has a limit */
+	LINES_MOST = 2048		/* longer heads are not copied */
+};
 
 /* A part of a body that is to be sent, with what stands before it. */
 struct part {
@@ -144,20 +147,24 @@ release(void *argument)
 
 /* --- the response ------------------------------------------------------------------------------------------------ */
 
+/* Digits, from the end of `text` towards its front. */
+static char *
+write_number(char *end, uint64_t number)
+{
+	do
+		*--end = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	return end;
+}
+
 static void
 add_age(struct weir_exchange *x, const struct cache_object *object, const struct cache_state *s)
 {
 	int64_t age = cache_age(&object->fresh, weir_time());
-	char text[24];
-	char *at = text + sizeof(text);
+	char text[24] = "";
 
-	if (age == 0 && s->outcome.stored)
-		return;
-	*--at = '\0';
-	do
-		*--at = (char)('0' + age % 10);
-	while ((age /= 10) > 0);
-	weir_add_field(x, WEIR_RESPONSE, "Age", at);
+	if (age > 0 || !s->outcome.stored)
+		weir_add_field(x, WEIR_RESPONSE, "Age", write_number(text + sizeof(text) - 1, (uint64_t)age));
 }
 
 static void
@@ -191,11 +198,8 @@ tell_hit(struct weir_exchange *x, const struct cache_settings *set, struct cache
 	size_t length;
 	const char *value = cache_object_field(object, "Cache-Status", &length);
 
-	s->tells = false;
 	s->outcome.has_ttl = true;
 	s->outcome.ttl = object->fresh.lifetime - cache_age(&object->fresh, weir_time());
-	if (!s->outcome.stored && s->outcome.forward_status == 0)
-		s->outcome.forward = CACHE_FORWARD_NONE;
 	if (value != NULL && length < sizeof(before))
 		snprintf(before, sizeof(before), "%.*s", (int)length, value);
 	tell(x, set, s, value != NULL && length < sizeof(before) ? before : NULL);
@@ -217,6 +221,39 @@ answer_not_modified(struct weir_exchange *x, const struct cache_object *object)
 		if (value != NULL)
 			weir_add_field(x, WEIR_RESPONSE, names[i], weir_copy(x, value, length));
 	}
+}
+
+static char *
+put(char *to, const char *text, size_t length)
+{
+	memcpy(to, text, length);
+	return to + length;
+}
+
+/* The usual case, written out: what most hits are answered with is one run of lines. False where there is more to say. */
+static bool
+respond_with_lines(struct weir_exchange *x, const struct cache_settings *set, const struct cache_state *s, const struct cache_object *object)
+{
+	int64_t age = cache_age(&object->fresh, weir_time()), ttl = object->fresh.lifetime - age;
+	size_t name = strlen(set->status_name), length = object->lines_length + name + 96, ignored;
+	char number[24], *end = number + sizeof(number), *at, *lines;
+
+	if (s->outcome.forward != CACHE_FORWARD_NONE || s->outcome.collapsed || s->outcome.detail != NULL || ttl < 0 || length > LINES_MOST
+			|| set->status_name[0] == '-' || cache_object_field(object, "Cache-Status", &ignored) != NULL)
+		return false;
+	lines = weir_alloc(x, length);
+	if (lines == NULL)
+		return false;
+	at = put(lines, object->lines, object->lines_length);
+	at = put(at, "Age: ", 5);
+	at = put(at, write_number(end, (uint64_t)age), (size_t)(end - write_number(end, (uint64_t)age)));
+	at = put(at, "\r\nCache-Status: ", 16);
+	at = put(at, set->status_name, name);
+	at = put(at, "; hit; ttl=", 11);
+	at = put(at, write_number(end, (uint64_t)ttl), (size_t)(end - write_number(end, (uint64_t)ttl)));
+	at = put(at, "\r\n", 2);
+	weir_respond_lines(x, lines, (size_t)(at - lines));
+	return true;
 }
 
 static struct reader *
@@ -336,6 +373,9 @@ cache_serve(struct weir_exchange *x, const struct cache_settings *set, struct ca
 	struct cache_store *store = cache_store_of(x);
 	struct reader *reader;
 
+	s->tells = false;
+	if (!s->outcome.stored && s->outcome.forward_status == 0)
+		s->outcome.forward = CACHE_FORWARD_NONE;
 	if (weir_is_errand(x)) {	/* it is for others */
 		cache_object_release(store, &object);
 		return WEIR_RESPOND;
@@ -352,11 +392,13 @@ cache_serve(struct weir_exchange *x, const struct cache_settings *set, struct ca
 		cache_object_release(store, &object);
 		return WEIR_FAIL;
 	}
+	weir_count(x, CACHE_BYTES, length_of(object) > 0 ? length_of(object) : 0);
 	if (s->request->range.at == NULL || !answer_range(x, s, reader)) {
 		weir_respond_source(x, object->status, length_of(object), next_piece, release, reader);
+		if (respond_with_lines(x, set, s, object))
+			return WEIR_RESPOND;
 		weir_respond_lines(x, object->lines, object->lines_length);
 	}
-	weir_count(x, CACHE_BYTES, length_of(object) > 0 ? length_of(object) : 0);
 	add_age(x, object, s);
 	tell_hit(x, set, s, object);
 	return WEIR_RESPOND;
