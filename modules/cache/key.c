@@ -108,13 +108,30 @@ without_default_port(const char *scheme, const char *authority, size_t length)
 	return length > 0 && authority[length - 1] == ':' ? length - 1 : length;
 }
 
+/* Put a text behind the others, as far as there is room; the length goes on all the same. */
+static size_t
+append(char *to, size_t room, size_t at, const char *text, size_t length)
+{
+	if (at < room)
+		memcpy(to + at, text, length < room - at ? length : room - at);
+	return at + length;
+}
+
 size_t
 cache_key_write(char *to, size_t room, const char *scheme, const char *authority, const char *path, const char *query)
 {
-	int host = (int)without_default_port(scheme, authority, strlen(authority));
+	size_t length = append(to, room, 0, scheme, strlen(scheme));
 
-	return (size_t)snprintf(to, room, "%s://%.*s%s%s%s", scheme, host, authority, path, query != NULL ? "?" : "",
-		query != NULL ? query : "");
+	length = append(to, room, length, "://", 3);
+	length = append(to, room, length, authority, without_default_port(scheme, authority, strlen(authority)));
+	length = append(to, room, length, path, strlen(path));
+	if (query != NULL) {
+		length = append(to, room, length, "?", 1);
+		length = append(to, room, length, query, strlen(query));
+	}
+	if (room > 0)
+		to[length < room ? length : room - 1] = '\0';
+	return length;
 }
 
 size_t

@@ -31,7 +31,10 @@ cache_read_request(struct weir_exchange *x, enum weir_message which)
 		return NULL;
 	cache_request_init(request);
 	while (weir_field_next(x, which, &position, &name, &value))
-		cache_request_field(request, name, value);
+		switch (name[0] | 0x20) {	/* what others begin with, none does that matters */
+		case 'a': case 'c': case 'i': case 'p': case 'r':
+			cache_request_field(request, name, value);
+		}
 	return request;
 }
 

@@ -147,7 +147,7 @@ release(void *argument)
 
 /* --- the response ------------------------------------------------------------------------------------------------ */
 
-/* Digits, from the end of `text` towards its front. */
+/* Digits, from the end of a text towards its front; where they begin. */
 static char *
 write_number(char *end, uint64_t number)
 {
@@ -236,7 +236,7 @@ respond_with_lines(struct weir_exchange *x, const struct cache_settings *set, co
 {
 	int64_t age = cache_age(&object->fresh, weir_time()), ttl = object->fresh.lifetime - age;
 	size_t name = strlen(set->status_name), length = object->lines_length + name + 96, ignored;
-	char number[24], *end = number + sizeof(number), *at, *lines;
+	char number[24], *end = number + sizeof(number), *digits, *at, *lines;
 
 	if (s->outcome.forward != CACHE_FORWARD_NONE || s->outcome.collapsed || s->outcome.detail != NULL || ttl < 0 || length > LINES_MOST
 			|| set->status_name[0] == '-' || cache_object_field(object, "Cache-Status", &ignored) != NULL)
@@ -246,11 +246,13 @@ respond_with_lines(struct weir_exchange *x, const struct cache_settings *set, co
 		return false;
 	at = put(lines, object->lines, object->lines_length);
 	at = put(at, "Age: ", 5);
-	at = put(at, write_number(end, (uint64_t)age), (size_t)(end - write_number(end, (uint64_t)age)));
+	digits = write_number(end, (uint64_t)age);
+	at = put(at, digits, (size_t)(end - digits));
 	at = put(at, "\r\nCache-Status: ", 16);
 	at = put(at, set->status_name, name);
 	at = put(at, "; hit; ttl=", 11);
-	at = put(at, write_number(end, (uint64_t)ttl), (size_t)(end - write_number(end, (uint64_t)ttl)));
+	digits = write_number(end, (uint64_t)ttl);
+	at = put(at, digits, (size_t)(end - digits));
 	at = put(at, "\r\n", 2);
 	weir_respond_lines(x, lines, (size_t)(at - lines));
 	return true;
