@@ -128,6 +128,16 @@ bind_socket(const struct sockaddr_un *address)
 	return error == 0 ? fd : -1;
 }
 
+void
+admin_bound(struct evhttp *http)
+{
+	evhttp_set_max_headers_size(http, HEADERS_MOST);
+	evhttp_set_max_body_size(http, BODY_MOST);
+	evhttp_set_timeout(http, TIMEOUT);
+	evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+		EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
+}
+
 static bool
 serve(struct admin *a, struct process *p, int fd)
 {
@@ -140,11 +150,7 @@ serve(struct admin *a, struct process *p, int fd)
 	if (a->pause == NULL || a->http == NULL || a->listener == NULL)
 		return false;
 	evconnlistener_set_error_cb(a->listener, accept_failed);
-	evhttp_set_max_headers_size(a->http, HEADERS_MOST);
-	evhttp_set_max_body_size(a->http, BODY_MOST);
-	evhttp_set_timeout(a->http, TIMEOUT);
-	evhttp_set_allowed_methods(a->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
-		EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
+	admin_bound(a->http);
 	evhttp_set_gencb(a->http, admin_calls_handle, p);
 	return evhttp_bind_listener(a->http, a->listener) != NULL;
 }

@@ -12,12 +12,16 @@
 #include <stdbool.h>
 
 struct admin;
+struct evhttp;
 struct process;
 struct report;
 
 /* Listen on the socket of the process's configuration, if that names one: then process->admin is set.
  * False, with the report saying why, when it cannot be had. */
 bool admin_open(struct process *, struct report *);
+
+/* Bounds of what is taken, and methods: of any that speaks the calls. */
+void admin_bound(struct evhttp *);
 
 /* The listening socket; -1 where there is none. */
 int admin_descriptor(const struct admin *);

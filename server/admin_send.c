@@ -65,6 +65,10 @@ admin_log_caller(struct evhttp_request *request, const char *what)
 	socklen_t length = sizeof(peer);
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+	if (peer.pid <= 0) {
+		weir_log(WEIR_LOG_NOTICE, "admin port: who has the token asks: %s", what);
+		return;
+	}
 	weir_log(WEIR_LOG_NOTICE, "admin socket: user number %ld (process %ld) asks: %s", (long)peer.uid,
 		(long)peer.pid, what);
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "admin_port.h"
 #include "command.h"
 #include "farewell.h"
 #include "generation.h"
@@ -322,6 +323,8 @@ remember_start(struct process *p)
 	p->start.user = copy(s->user);
 	p->start.group = copy(s->group);
 	p->start.admin = copy(s->admin);
+	p->start.admin_token = copy(s->admin_token);
+	p->start.admin_address.host = NULL;
 	p->start.resolver.items = size > 0 ? malloc(size) : NULL;
 	if (p->start.resolver.items != NULL)
 		memcpy(p->start.resolver.items, s->resolver.items, size);
@@ -335,6 +338,7 @@ forget_start(struct process *p)
 	free((char *)(uintptr_t)p->start.user);
 	free((char *)(uintptr_t)p->start.group);
 	free((char *)(uintptr_t)p->start.admin);
+	free((char *)(uintptr_t)p->start.admin_token);
 	free((char *)(uintptr_t)p->start.state_dir);
 	free(p->start.resolver.items);
 	free((char *)(uintptr_t)p->privilege.name);
@@ -368,6 +372,8 @@ read_configuration(struct process *p, struct report *report)
 	}
 	remember_start(p);
 	check_limits(g, report);
+	if (!admin_port_read(p, report))
+		return false;
 	if (!log_open(g->settings.error_log, (enum weir_level)g->settings.log_level))
 		report_error(report, g->path, 0, "cannot open `error_log = %s`: %s", g->settings.error_log,
 			strerror(errno));
@@ -429,7 +435,8 @@ bind_and_drop(struct process *p, struct report *report)
 
 	p->sockets.threads = p->current->threads;
 	adopt_managed(p);
-	if (!sockets_open(&p->sockets, p->current, report) || !admin_open(p, report))
+	if (!sockets_open(&p->sockets, p->current, report) || !admin_open(p, report) ||
+		!admin_port_open(p, report))
 		return false;
 	close_unnamed(p, report);
 	if (!privilege_drop(&p->privilege, why, sizeof(why))) {
@@ -474,6 +481,7 @@ end(struct process *p)
 	bool published = p->current != NULL && p->current->holders > 0;
 
 	admin_free(&p->admin);
+	admin_port_free(p);
 	reading_free(p);
 	offload_stop();		/* what it still runs may resume exchanges */
 	if (p->threads.count > 0)

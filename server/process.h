@@ -20,6 +20,7 @@
 #include "thread.h"
 
 struct admin;
+struct admin_port;
 struct command;
 struct difference;
 struct event;
@@ -47,6 +48,7 @@ struct process {
 	struct generation **living;		/* that one, and those that threads still hold */
 	unsigned living_count;
 	struct admin *admin;			/* NULL: no socket is configured */
+	struct admin_port *admin_port;		/* NULL: none is configured */
 	struct event *signals[PROCESS_SIGNALS], *tick, *trim, *drain_timer;
 	int64_t started;			/* weir_now */
 	bool ready;				/* every thread has taken the first generation */

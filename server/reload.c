@@ -118,6 +118,9 @@ warn_of_old(const struct process *p, const struct generation *g, struct report *
 		{ "user", differ(is->user, was->user) },
 		{ "group", differ(is->group, was->group) },
 		{ "admin", differ(is->admin, was->admin) },
+		{ "admin_address", is->admin_address.length != was->admin_address.length ||
+			memcmp(&is->admin_address.socket, &was->admin_address.socket, is->admin_address.length) != 0 },
+		{ "admin_token", differ(is->admin_token, was->admin_token) },
 		{ "memory", is->memory != was->memory },
 		{ "state_dir", differ(is->state_dir, was->state_dir) },
 		{ "resolver", differ_resolver(&is->resolver, &was->resolver) },

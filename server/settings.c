@@ -102,6 +102,22 @@ parse_bind(struct weir_build *build, const char *text, void *value)
 	return address->length > 0 && address->host != NULL ? NULL : "write an IP address of this machine";
 }
 
+/* The admin port: only programs of this machine shall reach it. */
+static const char *
+parse_loopback(struct weir_build *build, const char *text, void *value)
+{
+	struct weir_address *address = value;
+	const char *why;
+
+	if (!weir_parse_address(build, text, -1, address, &why))
+		return why;
+	if (address->length > 0 && ((address->socket.any.sa_family == AF_INET &&
+		ntohl(address->socket.in.sin_addr.s_addr) >> 24 == 127) ||
+		(address->socket.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->socket.in6.sin6_addr))))
+		return NULL;
+	return "only an address of this machine itself, like 127.0.0.1:9000; others reach it through a tunnel or a proxy";
+}
+
 /* One of the words after a server's address. */
 static const char *
 parse_server_word(struct weir_build *build, const char *word, struct server_line *line)
@@ -233,6 +249,13 @@ const struct weir_option weir_options[] = {
 	{ "admin", WEIR_PATH, AT(admin), .initial = "",
 		.doc = "Path of the Unix socket that weirctl speaks to; empty for none. Needs a new "
 		"process." },
+	{ "admin_address", WEIR_CUSTOM, AT(admin_address), .size = sizeof(struct weir_address),
+		.parse = parse_loopback,
+		.doc = "A loopback ADDRESS:PORT where the admin socket's calls can be made too, with the token of "
+		"`admin_token`. Needs a new process." },
+	{ "admin_token", WEIR_PATH, AT(admin_token),
+		.doc = "A file, not readable for everybody, the first line of which callers of `admin_address` have to "
+		"show as `Authorization: Bearer`. Needs a new process." },
 	{ "state_dir", WEIR_PATH, AT(state_dir),
 		.doc = "Folder for what shall be there after a restart: routes and upstreams that were changed in the "
 		"running process. Needs a new process." },

@@ -15,6 +15,8 @@ struct weir_settings {
 	bool pin_cpus;			/* start only */
 	const char *user, *group;	/* start only */
 	const char *admin;		/* the admin socket's path; "" none (start only) */
+	struct weir_address admin_address;	/* length 0: none (start only) */
+	const char *admin_token;	/* a file (start only) */
 	const char *state_dir;
 	struct weir_list module_path;	/* const char *: folders, before the built-in one */
 	struct weir_list order;		/* const char *: "a b c": these modules in this order, in every phase */

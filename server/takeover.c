@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "admin_port.h"
 #include "generation.h"
 #include "log.h"
 #include "process.h"
@@ -176,6 +177,7 @@ go(struct process *p)
 	threads_listen(&p->threads, &p->sockets);
 	return_to_stderr(p);
 	admin_accept(p->admin);
+	admin_port_accept(p);
 	process_is_ready(p);
 }
 

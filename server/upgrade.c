@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "admin_port.h"
 #include "command.h"
 #include "generation.h"
 #include "log.h"
@@ -186,6 +187,7 @@ hand_over(struct upgrade *u, const char *unwanted)
 	notify_send("MAINPID=%ld\nSTATUS=process %ld serves, process %ld drains", (long)u->pid, (long)u->pid,
 		(long)getpid());
 	admin_release(p->admin);
+	admin_port_release(p);
 	weir_log(WEIR_LOG_NOTICE, "process %ld has taken over, %" PRId64 " ms after it was started", (long)u->pid,
 		outcome.milliseconds);
 	if (reload_is_asked(p))

@@ -506,6 +506,64 @@ def test_a_kill_at_any_moment_loses_no_change_that_was_answered(origins):
             assert weir.ask("/", "main.test").body == "a"
 
 
+# --- the port -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_port_wants_the_token(origins):
+    token = "abcdefghijklmnop-1"
+    weir = start(origins)
+    with open(weir.path("token"), "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+        f.write(token + "\n")
+    whole = weir.read("weir.ini")
+
+    def configure(lines):
+        with open(weir.path("weir.ini"), "w", encoding="ascii") as f:
+            f.write(whole.replace("[weir]\n", "[weir]\n" + lines, 1))
+
+    def ask(method, target, body=None, **headers):
+        port = int(re.findall(r"the admin port is (\d+)", weir.read("stderr"))[-1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=scene.PATIENCE)
+        connection.request(method, target, body, headers)
+        response = connection.getresponse()
+        answer = response.status, json.loads(response.read())
+        connection.close()
+        return answer
+
+    configure("admin_address = 127.0.0.1:0\nadmin_token = token\n")
+    with weir:
+        assert ask("GET", "/v1/status")[0] == 401
+        for wrong in ("Bearer x", f"Basic {token}", f"Bearer {token}x", f"Bearer {token[:-1]}", "Bearer "):
+            status, said = ask("PATCH", "/v1/routes/main", '{"upstream": "b"}', Authorization=wrong)
+            assert status == 401 and "token" in said["error"]
+        assert weir.ask("/", "main.test").body == "a"
+        assert ask("PATCH", "/v1/routes/main", '{"upstream": "b"}', Authorization=f"Bearer {token}")[0] == 200
+        assert weir.ask("/", "main.test").body == "b"
+        assert "admin port: who has the token asks: PATCH" in weir.read("stderr") and token not in weir.read("stderr")
+        configure("admin_address = 127.0.0.1:0\n")
+        assert "`admin_token` in [weir] has changed; that needs a restart" in weir.ctl("reload")[1]
+
+
+@pytest.mark.parametrize("lines, token, mode, said", [
+    ("admin_address = 192.0.2.1:9000\nadmin_token = token\n", "abcdefghijklmnop", 0o600, "only an address of this machine itself"),
+    ("admin_address = localhost:9000\nadmin_token = token\n", "abcdefghijklmnop", 0o600, "only an address of this machine itself"),
+    ("admin_address = 127.0.0.1:0\n", "", 0o600, "needs `admin_token`"),
+    ("admin_address = 127.0.0.1:0\nadmin_token = none\n", "", 0o600, "No such file"),
+    ("admin_address = 127.0.0.1:0\nadmin_token = token\n", "short\n", 0o600, "16 bytes or more"),
+    ("admin_address = 127.0.0.1:0\nadmin_token = token\n", "abcdefgh ijklmnop", 0o600, "without blanks"),
+    ("admin_address = 127.0.0.1:0\nadmin_token = token\n", "abcdefghijklmnop", 0o644, "everybody may read it"),
+])
+def test_a_port_that_would_not_be_safe_keeps_weir_from_starting(lines, token, mode, said):
+    weir = scene.Weir(INI % ("127.0.0.1:1", "127.0.0.1:2"))
+    with open(weir.path("token"), "w", encoding="ascii") as f:
+        f.write(token)
+    os.chmod(weir.path("token"), mode)
+    text = weir.read("weir.ini")
+    with open(weir.path("weir.ini"), "w", encoding="ascii") as f:
+        f.write(text.replace("[weir]\n", "[weir]\n" + lines, 1))
+    with pytest.raises(AssertionError, match=re.escape(said)):
+        weir.__enter__()
+
+
 # --- weirctl --------------------------------------------------------------------------------------------------------------
 
 
