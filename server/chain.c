@@ -77,6 +77,13 @@ fill_hook(struct hook *hook, const struct generation *generation, unsigned slot,
 	hook->slot = slot;
 }
 
+/* What the hooks of this slot are given in a section with these settings. */
+static const void *
+settings_for(const struct generation *generation, const void *const *settings, unsigned slot)
+{
+	return generation->modules[slot]->contract->hooks_alike ? generation->module_settings[slot] : settings[slot];
+}
+
 bool
 chain_build(struct chain *chain, struct generation *generation, const void *const *settings, const bool *used,
 	enum weir_phase begin)
@@ -89,7 +96,8 @@ chain_build(struct chain *chain, struct generation *generation, const void *cons
 	for (enum weir_phase phase = begin; phase < WEIR_PHASES; phase++) {
 		for (unsigned slot = 0; slot < generation->module_count; slot++) {
 			needed[phase][slot] =
-				used[slot] && is_needed(generation->modules[slot], settings[slot], phase);
+				used[slot] && is_needed(generation->modules[slot],
+					settings_for(generation, settings, slot), phase);
 			count += needed[phase][slot];
 		}
 	}
@@ -101,7 +109,8 @@ chain_build(struct chain *chain, struct generation *generation, const void *cons
 		chain->first[phase] = (uint16_t)count;
 		for (unsigned slot = 0; slot < generation->module_count; slot++) {
 			if (needed[phase][slot])
-				fill_hook(&hooks[count++], generation, slot, phase, settings[slot]);
+				fill_hook(&hooks[count++], generation, slot, phase,
+					settings_for(generation, settings, slot));
 		}
 	}
 	chain->first[WEIR_PHASES] = (uint16_t)count;

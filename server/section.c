@@ -19,8 +19,9 @@ struct walk {
 	struct config_section *at;
 	const char *kind;
 	bool used[LOADER_MODULES_MAX];		/* by slot: the section at hand has the module's hooks */
+	bool is_plain;				/* it sets nothing that hooks look at */
 
-	/* The last chain of a section without settings of its own, and what it was made for. */
+	/* The last chain of such a section, and what it was made for. */
 	bool has_plain;
 	bool plain_used[LOADER_MODULES_MAX];
 	struct chain plain;
@@ -128,10 +129,14 @@ parse_modules(struct walk *walk)
 	struct generation *generation = walk->sections->build->generation;
 	const void *settings[LOADER_MODULES_MAX], **copy;
 	size_t size = generation->module_count * sizeof(*settings);
-	bool any = false;
+	bool any = false, own;
 
-	for (unsigned slot = 0; slot < generation->module_count; slot++)
-		any |= parse_module(walk, slot, &settings[slot]);
+	walk->is_plain = true;
+	for (unsigned slot = 0; slot < generation->module_count; slot++) {
+		own = parse_module(walk, slot, &settings[slot]);
+		any |= own;
+		walk->is_plain &= !own || generation->modules[slot]->contract->hooks_alike;
+	}
 	if (!any)
 		return generation->module_settings;
 	if ((copy = take(walk->sections, generation->module_count, sizeof(*copy))) != NULL)
@@ -144,11 +149,10 @@ lay_chain(struct walk *walk, struct chain *chain, const void **settings, enum we
 {
 	struct generation *generation = walk->sections->build->generation;
 	size_t size = generation->module_count * sizeof(*walk->used);
-	bool is_plain = settings == generation->module_settings;
 
 	if (!section_sound(walk->sections))
 		return true;
-	if (is_plain && walk->has_plain && memcmp(walk->used, walk->plain_used, size) == 0) {
+	if (walk->is_plain && walk->has_plain && memcmp(walk->used, walk->plain_used, size) == 0) {
 		*chain = walk->plain;
 		return true;
 	}
@@ -157,7 +161,7 @@ lay_chain(struct walk *walk, struct chain *chain, const void **settings, enum we
 		return false;
 	}
 	generation->hook_count += chain->first[WEIR_PHASES];
-	if (is_plain) {
+	if (walk->is_plain) {
 		walk->has_plain = true;
 		memcpy(walk->plain_used, walk->used, size);
 		walk->plain = *chain;

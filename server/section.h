@@ -3,8 +3,8 @@
  * section: from the [upstream], [route] and [listen] sections to their structs in a generation.
  *
  * Each gets the core's settings, the modules' settings by slot and (not upstreams) its chain. A section that
- * sets nothing of any module shares the defaults and its chain with the others like it: 100,000 plain routes
- * cost one chain.
+ * sets nothing of any module shares the defaults, and one that sets nothing that hooks look at shares its chain with
+ * the others like it: 100,000 plain routes cost one chain.
  */
 #ifndef WEIR_SERVER_SECTION_H
 #define WEIR_SERVER_SECTION_H

@@ -133,6 +133,10 @@ struct weir_module {
 	size_t connection_size;	/* one a client connection */
 	size_t request_size;	/* one a request */
 
+	/* The hooks do not look at their settings, which only `build` and `check` do: everywhere they get those of the module's
+	 * own section, so that routes which differ in nothing else share one chain. */
+	bool hooks_alike;
+
 	enum weir_class order;
 	const char *before, *after;	/* names of modules, separated by spaces */
 

@@ -65,7 +65,7 @@ find_candidate(const struct route_index *index, const struct place *place, const
 	if (place->host == NULL)
 		return NULL;
 	for (uint32_t i = 0; i < place->count; i++) {
-		candidate = &index->candidates[place->first + i];
+		candidate = place->count == 1 ? &place->only : &index->candidates[place->first + i];
 		if (candidate->conditions == NULL || asked->fits(candidate->conditions, asked->with))
 			return candidate->route;
 	}

@@ -127,7 +127,7 @@ add_host(struct route_index *index, const struct route_pattern *pattern)
 }
 
 /* The path of the run's entries; its candidates are yet to be laid out. */
-static void
+static struct place *
 add_place(struct route_index *index, struct host *host, const struct route_pattern *pattern,
 	size_t first, size_t count)
 {
@@ -142,9 +142,9 @@ add_place(struct route_index *index, struct host *host, const struct route_patte
 		.host = host,
 		.path = pattern->path,
 		.length = (uint32_t)length,
-		.first = (uint32_t)first,
-		.count = (uint32_t)count,
+		.count = (uint32_t)count & 0x7fffffff,
 		.below = pattern->below,
+		.first = (uint32_t)first,
 	};
 	if (pattern->below)
 		host->depths |= (uint64_t)1 << depth;
@@ -154,6 +154,7 @@ add_place(struct route_index *index, struct host *host, const struct route_patte
 		index->deepest = (uint8_t)depth;
 	if (host->longest > index->longest)
 		index->longest = host->longest;
+	return place;
 }
 
 /* Entries of one place: tell of twins, and lay them out as a look-up tries them. */
@@ -252,8 +253,12 @@ fill(struct route_index *index, struct scratch *s, const struct route_entry *ent
 	for (size_t i = 0; i < s->places.count; i++) {
 		size_t first = s->places.first[i], begin = s->begin[i], size = s->begin[i + 1] - begin;
 
-		add_place(index, s->host[s->hosts.group[first]], entries[first].pattern, begin, size);
+		struct place *place = add_place(index, s->host[s->hosts.group[first]], entries[first].pattern,
+			begin, size);
+
 		add_candidates(index->candidates + begin, s->sorted + begin, size, needs);
+		if (size == 1)
+			place->only = index->candidates[begin];
 	}
 }
 
@@ -274,7 +279,7 @@ route_index_build(const struct route_entry *entries, size_t count, const struct 
 {
 	struct route_index *index = needs->alloc(needs->with, 1, sizeof(*index));
 	struct scratch scratch = { .sorted = NULL };
-	bool good = index != NULL && count < UINT32_MAX && take_scratch(&scratch, count);
+	bool good = index != NULL && count < UINT32_MAX / 2 && take_scratch(&scratch, count);
 
 	if (good) {
 		index->seed = needs->seed;

@@ -381,6 +381,7 @@ WEIR_MODULE(route) = {
 	.metrics = metrics,
 	.settings_size = sizeof(struct settings),
 	.generation_size = sizeof(struct table),
+	.hooks_alike = true,
 	.check = check,
 	.build = build_index,
 	.hooks = { [WEIR_PHASE_ROUTE] = choose },

@@ -19,18 +19,22 @@ struct host {
 	bool wildcard;
 };
 
+struct candidate {
+	const void *route;
+	const void *conditions;		/* NULL: it fits always */
+};
+
+/* With 100,000 routes a look-up waits for memory: most places have one candidate, and hold it themselves. */
 struct place {
 	uint64_t hash;
 	const struct host *host;	/* NULL: the slot is empty */
 	const char *path;
 	uint32_t length;
-	uint32_t first, count;		/* of its candidates */
-	bool below;
-};
-
-struct candidate {
-	const void *route;
-	const void *conditions;		/* NULL: it fits always */
+	uint32_t count : 31, below : 1;
+	union {
+		struct candidate only;	/* where count is 1 */
+		uint32_t first;		/* of its candidates */
+	};
 };
 
 /* Part of a host's name, as hosts are looked up. */
