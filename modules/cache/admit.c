@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Statuses that are understood as far as a cache must (RFC 9110, 15): all final ones but those that tell of a part, or of what
- * is stored elsewhere. */
+/* Statuses that are understood as far as a cache must (RFC 9110, 15): all final ones but those that tell
+ * of a part, or of what is stored elsewhere. */
 static bool
 is_understood(int status)
 {
@@ -19,8 +19,9 @@ is_understood(int status)
 static bool
 is_well_known(int status)
 {
-	return cache_status_is_heuristic(status) || status == 302 || status == 303 || status == 307 || status == 400 || status == 403 ||
-		status == 500 || status == 502 || status == 503 || status == 504;
+	return cache_status_is_heuristic(status) || status == 302 || status == 303 || status == 307 ||
+		status == 400 || status == 403 || status == 500 || status == 502 || status == 503 ||
+		status == 504;
 }
 
 static bool
@@ -60,8 +61,9 @@ static bool
 is_useful(const struct cache_response *response, const struct cache_freshness *fresh)
 {
 	bool may_validate = response->etag.at != NULL || response->modified >= 0;
-	bool explicit = response->control.s_maxage >= 0 || response->control.max_age >= 0 || response->has_expires ||
-		response->control.is_public || response->control.no_cache || cache_status_is_heuristic(response->status);
+	bool explicit = response->control.s_maxage >= 0 || response->control.max_age >= 0 ||
+		response->has_expires || response->control.is_public || response->control.no_cache ||
+		cache_status_is_heuristic(response->status);
 
 	if (fresh->lifetime < 0)
 		return false;
@@ -69,14 +71,15 @@ is_useful(const struct cache_response *response, const struct cache_freshness *f
 		return may_validate;
 	if (fresh->lifetime > 0)
 		return true;
-	if (!fresh->must_revalidate && response->control.present && (fresh->while_revalidate > 0 || fresh->if_error > 0))
+	if (!fresh->must_revalidate && response->control.present &&
+		(fresh->while_revalidate > 0 || fresh->if_error > 0))
 		return explicit;
 	return may_validate && explicit;
 }
 
 enum cache_admission
-cache_admit(const struct cache_request *request, const struct cache_response *response, const struct cache_rules *rules,
-	const struct cache_freshness *fresh, const char **why)
+cache_admit(const struct cache_request *request, const struct cache_response *response,
+	const struct cache_rules *rules, const struct cache_freshness *fresh, const char **why)
 {
 	*why = forbidden(response, rules);
 	if (*why != NULL)
@@ -89,7 +92,8 @@ cache_admit(const struct cache_request *request, const struct cache_response *re
 		*why = "request-no-store";
 		return CACHE_NOT_THIS;
 	}
-	if (request->authorization && !(rules->ignore & CACHE_IGNORE_AUTHORIZATION) && !is_for_all(&response->control)) {
+	if (request->authorization && !(rules->ignore & CACHE_IGNORE_AUTHORIZATION) &&
+		!is_for_all(&response->control)) {
 		*why = "authorization";
 		return CACHE_NOT_THIS;
 	}
@@ -102,10 +106,11 @@ cache_admit(const struct cache_request *request, const struct cache_response *re
 
 /* Fields that tell of one way of a response, or that the cache makes itself. */
 bool
-cache_keeps_field(const struct cache_response *response, const struct cache_rules *rules, const char *name, size_t length)
+cache_keeps_field(const struct cache_response *response, const struct cache_rules *rules, const char *name,
+	size_t length)
 {
-	static const char *const never[] = { "Age", "Content-Length", "Proxy-Authenticate", "Proxy-Authentication-Info",
-		"Proxy-Authorization", "Trailer" };
+	static const char *const never[] = { "Age", "Content-Length", "Proxy-Authenticate",
+		"Proxy-Authentication-Info", "Proxy-Authorization", "Trailer" };
 
 	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++)
 		if (strlen(never[i]) == length && strncasecmp(never[i], name, length) == 0)

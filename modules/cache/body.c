@@ -177,7 +177,8 @@ cache_body_abort(struct cache_store *store, struct cache_object *object)
 }
 
 bool
-cache_body_read(const struct cache_body *body, struct cache_cursor *cursor, size_t most, const char **data, size_t *length)
+cache_body_read(const struct cache_body *body, struct cache_cursor *cursor, size_t most, const char **data,
+	size_t *length)
 {
 	uint64_t end = cache_body_length(body);
 	size_t part;

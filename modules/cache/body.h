@@ -60,30 +60,32 @@ struct cache_cursor {
 	size_t offset;			/* in the segment */
 };
 
-/* --- the writer: one thread at a time ---------------------------------------------------------------------------- */
+/* --- the writer: one thread at a time ------------------------------------------------------------------- */
 
-/* Copy bytes to the end, and wake who waits for them. False: no memory, longer than announced, or than an object may be; the
- * caller then gives up (cache_body_abort). */
+/* Copy bytes to the end, and wake who waits for them. False: no memory, longer than announced, or than an
+ * object may be; the caller then gives up (cache_body_abort). */
 bool cache_body_append(struct cache_store *, struct cache_object *, const char *data, size_t length);
 
-/* It is whole, with these trailers (lines; length 0: none). False when it is not as long as announced, or there is no memory for the
- * trailers: it is then aborted. */
+/* It is whole, with these trailers (lines; length 0: none). False when it is not as long as announced, or
+ * there is no memory for the trailers: it is then aborted. */
 bool cache_body_end(struct cache_store *, struct cache_object *, const char *trailers, size_t length);
 
 /* It will never be whole: wake all, and let nobody find the object any more. */
 void cache_body_abort(struct cache_store *, struct cache_object *);
 
-/* --- readers: who holds the object, from any thread ---------------------------------------------------------------- */
+/* --- readers: who holds the object, from any thread ----------------------------------------------------- */
 
-/* What stands at the cursor, in one piece, and move behind it: at most `most` bytes. False: nothing there (yet). The bytes
- * live as long as the object is held. */
-bool cache_body_read(const struct cache_body *, struct cache_cursor *, size_t most, const char **data, size_t *length);
+/* What stands at the cursor, in one piece, and move behind it: at most `most` bytes. False: nothing there
+ * (yet). The bytes live as long as the object is held. */
+bool cache_body_read(
+	const struct cache_body *, struct cache_cursor *, size_t most, const char **data, size_t *length);
 
 /* Move the cursor to a position that is readable, or to the end. */
 void cache_body_seek(const struct cache_body *, struct cache_cursor *, uint64_t position);
 
-/* Be told, once, when there is more than `position`, or the state has changed. False when that is so already: do not wait. `wake` is called
- * on any thread and must be quick and not call back here (weir_resume is right). */
+/* Be told, once, when there is more than `position`, or the state has changed. False when that is so
+ * already: do not wait. `wake` is called on any thread and must be quick and not call back here
+ * (weir_resume is right). */
 bool cache_body_wait(struct cache_body *, struct cache_waiter *, uint64_t position);
 
 /* Wait no more: when this returns, wake is not running and will not be called. False: it was called. */

@@ -2,10 +2,10 @@
 /*
  * cache: keep responses, and answer from them.
  *
- * One store for all threads, which a generation takes over from the one before it; one table of fetches under way for the process. A
- * generation that wants another size has the store resized once it serves, on the helper pool: its build may still fail. The
- * hooks stand after those of other modules in upstream_response and store, so that what they edited is what is stored, and
- * before them in the phase cache.
+ * One store for all threads, which a generation takes over from the one before it; one table of fetches under
+ * way for the process. A generation that wants another size has the store resized once it serves, on the
+ * helper pool: its build may still fail. The hooks stand after those of other modules in upstream_response
+ * and store, so that what they edited is what is stored, and before them in the phase cache.
  */
 #include "dump.h"
 #include "hooks.h"
@@ -32,7 +32,8 @@ build(struct weir_build *b, void *g, void *p)
 	cache_secret_draw(&generation->secret);
 	generation->store = cache_store_new(&generation->limits);
 	if (generation->store == NULL)
-		weir_build_error(b, "there is no memory for a cache of %llu bytes: %s", (unsigned long long)set->size, strerror(errno));
+		weir_build_error(b, "there is no memory for a cache of %llu bytes: %s",
+			(unsigned long long)set->size, strerror(errno));
 }
 
 /* What is to be done with a store, and takes its time. */
@@ -91,8 +92,8 @@ offload(struct cache_generation *generation, void (*work)(void *argument))
 	return false;
 }
 
-/* The first thread that serves with a generation sees to its limits and its file; where there is no memory, the next second will
- * do. */
+/* The first thread that serves with a generation sees to its limits and its file; where there is no
+ * memory, the next second will do. */
 static void
 settle(struct weir_thread *thread, void *g, void *state)
 {
@@ -112,7 +113,8 @@ settle(struct weir_thread *thread, void *g, void *state)
 		atomic_store_explicit(&generation->settled, false, memory_order_release);
 }
 
-/* The process ends: nobody else has the store. One that never served would only put nothing in the place of what is there. */
+/* The process ends: nobody else has the store. One that never served would only put nothing in the place
+ * of what is there. */
 static void
 save(struct cache_generation *generation)
 {

@@ -69,7 +69,8 @@ cache_delta_parse(const char *text, size_t length)
 static bool
 is_token(unsigned char c)
 {
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+		(c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static bool
@@ -125,7 +126,8 @@ add_names(struct cache_names *names, const char *text, size_t length)
 		}
 		for (name = at; at < end && is_token((unsigned char)*at); at++)
 			;
-		if (at == name || (at < end && !is_space(*at) && *at != ',') || !add_name(names, name, (size_t)(at - name)))
+		if (at == name || (at < end && !is_space(*at) && *at != ',') ||
+			!add_name(names, name, (size_t)(at - name)))
 			return false;
 		any = true;
 	}
@@ -178,10 +180,10 @@ find_directive(const char *name, size_t length)
 	return NULL;
 }
 
-/* --- Cache-Control -------------------------------------------------------------------------------------------------------- */
+/* --- Cache-Control -------------------------------------------------------------------------------------- */
 
-/* A quoted string from its first quote; its end, behind the last, or NULL when there is none: nobody knows then what the
- * rest was to mean. */
+/* A quoted string from its first quote; its end, behind the last, or NULL when there is none: nobody knows
+ * then what the rest was to mean. */
 static const char *
 skip_quoted(const char *at, const char *end)
 {
@@ -244,17 +246,18 @@ cache_control_parse(struct cache_control *control, const char *text, size_t size
 			at = read_value(at + 1, end, &value, &length);
 		directive = find_directive(name, name_length);
 		if (directive != NULL)
-			obey(control, directive, value, length, value != NULL ? cache_delta_parse(value, length) : -1);
+			obey(control, directive, value, length,
+				value != NULL ? cache_delta_parse(value, length) : -1);
 		at = skip_rest(at, end);
 	}
 	if (at == NULL)
 		control->no_store = true;
 }
 
-/* --- targeted fields -------------------------------------------------------------------------------------------------------- */
+/* --- targeted fields ------------------------------------------------------------------------------------ */
 
-/* A later member of the same name stands in place of an earlier one (RFC 9651, 3.2), and one of a type that the directive does not
- * have is as if it were not there. */
+/* A later member of the same name stands in place of an earlier one (RFC 9651, 3.2), and one of a type
+ * that the directive does not have is as if it were not there. */
 static void
 obey_member(void *argument, const struct structured_member *m)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control: directives for caches: Cache-Control of requests and responses (RFC 9111, 5.2), and targeted fields (RFC 9213).
+ * control: directives for caches: Cache-Control of requests and responses (RFC 9111, 5.2), and targeted
+ * fields (RFC 9213).
  *
- * Fields of one name may stand in many lines: each is read into the same struct. Whatever is malformed or stands
- * twice is taken in the most restrictive way: the smaller lifetime, 0 for one that is no number. A number
- * that is too large counts as CACHE_DELTA_MOST (RFC 9111, 1.2.2).
+ * Fields of one name may stand in many lines: each is read into the same struct. Whatever is malformed or
+ * stands twice is taken in the most restrictive way: the smaller lifetime, 0 for one that is no number. A
+ * number that is too large counts as CACHE_DELTA_MOST (RFC 9111, 1.2.2).
  */
 #ifndef CACHE_CONTROL_H
 #define CACHE_CONTROL_H
@@ -36,8 +37,8 @@ void cache_control_init(struct cache_control *);
 /* Read one field line of Cache-Control. */
 void cache_control_parse(struct cache_control *, const char *value, size_t length);
 
-/* Read a targeted field, its lines joined by commas. False, with nothing changed, when it is empty or malformed: it is
- * then to be ignored (RFC 9213, 2.1). */
+/* Read a targeted field, its lines joined by commas. False, with nothing changed, when it is empty or
+ * malformed: it is then to be ignored (RFC 9213, 2.1). */
 bool cache_control_parse_targeted(struct cache_control *, const char *value, size_t length);
 
 /* Digits to seconds, up to CACHE_DELTA_MOST; -1 when it is anything else. */

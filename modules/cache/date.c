@@ -100,7 +100,8 @@ seconds_of(const struct when *when)
 		return -1;
 	if (when->hour > 23 || when->minute > 59 || when->second > 60)
 		return -1;
-	seconds = days_of(when->year, when->month, when->day) * DAY + when->hour * 3600 + when->minute * 60 + when->second;
+	seconds = days_of(when->year, when->month, when->day) * DAY + when->hour * 3600 + when->minute * 60 +
+		when->second;
 	return seconds > 0 ? seconds : 0;
 }
 
@@ -127,7 +128,8 @@ cache_date_parse(const char *text, size_t length, int64_t now)
 		when.month = month_of(comma + 5);
 		when.year = number(comma + 9, 4);
 		read_time(&when, comma + 14);
-	} else if (comma != NULL && comma >= text + 6 && comma <= text + 9 && fits(comma, rest, ", dd-mmm-dd dd:dd:dd GMT")) {
+	} else if (comma != NULL && comma >= text + 6 && comma <= text + 9 &&
+		fits(comma, rest, ", dd-mmm-dd dd:dd:dd GMT")) {
 		when.day = number(comma + 2, 2);
 		when.month = month_of(comma + 5);
 		when.year = whole_year(number(comma + 9, 2), now);
@@ -160,7 +162,8 @@ cache_date_write(char to[CACHE_DATE_LENGTH + 1], int64_t seconds)
 	left = (int)(day - days_of(year, 0, 1));
 	for (; left >= days_in((int)year, month); month++)
 		left -= days_in((int)year, month);
-	snprintf(to, CACHE_DATE_LENGTH + 1, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + (size_t)((day + 4) % 7) * 3,
-		((unsigned)left + 1) % 100, months + (size_t)month * 3, (unsigned)year % 10000, (unsigned)(seconds / 3600 % 24),
-		(unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+	snprintf(to, CACHE_DATE_LENGTH + 1, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+		days + (size_t)((day + 4) % 7) * 3, ((unsigned)left + 1) % 100, months + (size_t)month * 3,
+		(unsigned)year % 10000, (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
+		(unsigned)(seconds % 60));
 }

@@ -11,7 +11,8 @@
 
 #define CACHE_DATE_LENGTH 29		/* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
-/* Read any of the three forms; -1: it is none. A date before 1970 is 0. `now` tells the century of a year of two digits. */
+/* Read any of the three forms; -1: it is none. A date before 1970 is 0. `now` tells the century of a year
+ * of two digits. */
 int64_t cache_date_parse(const char *text, size_t length, int64_t now);
 
 /* Write the one form that is sent, with a NUL. */

@@ -52,7 +52,7 @@ add_to_sum(uint64_t sum, const void *bytes, size_t length)
 	return sum;
 }
 
-/* --- out ---------------------------------------------------------------------------------------------------------- */
+/* --- out ------------------------------------------------------------------------------------------------ */
 
 struct writer {
 	struct stream to;
@@ -107,14 +107,21 @@ record_of(const struct cache_object *object)
 	const struct cache_body *body = object->body;
 
 	return (struct record){
-		.mark = RECORD, .kind = (uint32_t)object->kind, .status = (uint32_t)object->status,
+		.mark = RECORD,
+		.kind = (uint32_t)object->kind,
+		.status = (uint32_t)object->status,
 		.flags = (fresh->no_cache ? NO_CACHE : 0) | (fresh->must_revalidate ? MUST_REVALIDATE : 0) |
 			(fresh->immutable ? IMMUTABLE : 0) | (fresh->heuristic ? HEURISTIC : 0),
-		.born = fresh->born, .lifetime = fresh->lifetime, .while_revalidate = fresh->while_revalidate, .if_error = fresh->if_error,
-		.date = object->date, .modified = object->modified,
-		.lengths = { object->name.key_length, object->name.variant_length, object->etag != NULL ? (uint32_t)strlen(object->etag) : 0,
-			object->vary != NULL ? (uint32_t)strlen(object->vary) : 0, object->lines_length, tags_length(object),
-			body != NULL ? body->trailers_length : 0 },
+		.born = fresh->born,
+		.lifetime = fresh->lifetime,
+		.while_revalidate = fresh->while_revalidate,
+		.if_error = fresh->if_error,
+		.date = object->date,
+		.modified = object->modified,
+		.lengths = { object->name.key_length, object->name.variant_length,
+			object->etag != NULL ? (uint32_t)strlen(object->etag) : 0,
+			object->vary != NULL ? (uint32_t)strlen(object->vary) : 0, object->lines_length,
+			tags_length(object), body != NULL ? body->trailers_length : 0 },
 		.body = body != NULL ? cache_body_length(body) : 0,
 	};
 }
@@ -212,7 +219,7 @@ cache_dump_write(struct cache_store *store, const char *path, int64_t now, size_
 	return good;
 }
 
-/* --- in ------------------------------------------------------------------------------------------------------------ */
+/* --- in ------------------------------------------------------------------------------------------------- */
 
 static bool
 get(struct stream *from, void *bytes, size_t length)
@@ -242,25 +249,43 @@ is_possible(const struct record *record)
 
 	for (int i = 0; i < TEXTS; i++)
 		texts += record->lengths[i];
-	return record->mark == RECORD && texts <= 2 * CACHE_HEAD_MOST && record->lengths[KEY] > 0 && record->lengths[KEY] < CACHE_KEY_MOST &&
-		record->lengths[TRAILERS] <= CACHE_HEAD_MOST && record->born >= 0 && record->lifetime <= INT32_MAX * INT64_C(1000) &&
-		(record->kind == CACHE_VARY ? record->body == 0 && record->lengths[VARY] > 0 :
-			record->kind == CACHE_RESPONSE && record->status >= 200 && record->status <= 599);
+	if (record->mark != RECORD || texts > 2 * CACHE_HEAD_MOST || record->lengths[TRAILERS] > CACHE_HEAD_MOST)
+		return false;
+	if (record->lengths[KEY] == 0 || record->lengths[KEY] >= CACHE_KEY_MOST)
+		return false;
+	if (record->born < 0 || record->lifetime > INT32_MAX * INT64_C(1000))
+		return false;
+	if (record->kind == CACHE_VARY)
+		return record->body == 0 && record->lengths[VARY] > 0;
+	return record->kind == CACHE_RESPONSE && record->status >= 200 && record->status <= 599;
 }
 
-/* Make the object of a record whose texts are in `room`, each ended by NUL. NULL: it cannot be, or something of its name is there. */
+/* Make the object of a record whose texts are in `room`, each ended by NUL. NULL: it cannot be, or
+ * something of its name is there. */
 static struct cache_object *
-make_object(struct cache_store *store, const struct cache_secret *secret, const struct record *r, char *const texts[TEXTS], int64_t now)
+make_object(struct cache_store *store, const struct cache_secret *secret, const struct record *r,
+	char *const texts[TEXTS], int64_t now)
 {
 	struct cache_draft draft = {
-		.name = { texts[KEY], texts[VARIANT], r->lengths[KEY], r->lengths[VARIANT], cache_key_hash(secret, texts[KEY], r->lengths[KEY]) },
-		.kind = (enum cache_kind)r->kind, .status = (int)r->status,
-		.fresh = { .born = r->born < now ? r->born : now, .lifetime = r->lifetime, .while_revalidate = r->while_revalidate,
-			.if_error = r->if_error, .no_cache = r->flags & NO_CACHE, .must_revalidate = r->flags & MUST_REVALIDATE,
-			.immutable = r->flags & IMMUTABLE, .heuristic = r->flags & HEURISTIC },
-		.date = r->date, .modified = r->modified,
-		.etag = r->lengths[ETAG] > 0 ? texts[ETAG] : NULL, .vary = r->lengths[VARY] > 0 ? texts[VARY] : NULL,
-		.lines = texts[LINES], .lines_length = r->lengths[LINES], .tags = texts[TAGS],
+		.name = { texts[KEY], texts[VARIANT], r->lengths[KEY], r->lengths[VARIANT],
+			cache_key_hash(secret, texts[KEY], r->lengths[KEY]) },
+		.kind = (enum cache_kind)r->kind,
+		.status = (int)r->status,
+		.fresh = { .born = r->born < now ? r->born : now,
+			.lifetime = r->lifetime,
+			.while_revalidate = r->while_revalidate,
+			.if_error = r->if_error,
+			.no_cache = r->flags & NO_CACHE,
+			.must_revalidate = r->flags & MUST_REVALIDATE,
+			.immutable = r->flags & IMMUTABLE,
+			.heuristic = r->flags & HEURISTIC },
+		.date = r->date,
+		.modified = r->modified,
+		.etag = r->lengths[ETAG] > 0 ? texts[ETAG] : NULL,
+		.vary = r->lengths[VARY] > 0 ? texts[VARY] : NULL,
+		.lines = texts[LINES],
+		.lines_length = r->lengths[LINES],
+		.tags = texts[TAGS],
 		.length = (int64_t)r->body,
 	};
 	struct cache_object *other = cache_store_find(store, &draft.name);
@@ -272,7 +297,8 @@ make_object(struct cache_store *store, const struct cache_secret *secret, const 
 	return cache_object_new(store, &draft);
 }
 
-/* The body into the object, if there is one that takes it, and past it otherwise. False: the file has less. */
+/* The body into the object, if there is one that takes it, and past it otherwise. False: the file has
+ * less. */
 static bool
 get_body(struct stream *from, struct cache_store *store, struct cache_object **object, uint64_t rest)
 {
@@ -294,8 +320,8 @@ get_body(struct stream *from, struct cache_store *store, struct cache_object **o
 
 /* One record; its object is found only once all of it was read. */
 static bool
-read_record(struct stream *from, const struct record *record, struct cache_store *store, const struct cache_secret *secret, int64_t now,
-	char *room, size_t *count)
+read_record(struct stream *from, const struct record *record, struct cache_store *store,
+	const struct cache_secret *secret, int64_t now, char *room, size_t *count)
 {
 	struct cache_object *object;
 	char *texts[TEXTS];
@@ -313,7 +339,9 @@ read_record(struct stream *from, const struct record *record, struct cache_store
 		cache_object_release(store, &object);
 		return false;
 	}
-	if (object == NULL || (object->body != NULL && !cache_body_end(store, object, texts[TRAILERS], record->lengths[TRAILERS]))) {
+	if (object == NULL ||
+		(object->body != NULL &&
+			!cache_body_end(store, object, texts[TRAILERS], record->lengths[TRAILERS]))) {
 		cache_object_release(store, &object);
 		return true;
 	}
@@ -351,7 +379,8 @@ cache_dump_load(struct cache_store *store, const struct cache_secret *secret, FI
 }
 
 enum cache_dump_result
-cache_dump_read(struct cache_store *store, const struct cache_secret *secret, const char *path, int64_t now, size_t *count)
+cache_dump_read(struct cache_store *store, const struct cache_secret *secret, const char *path, int64_t now,
+	size_t *count)
 {
 	FILE *file = fopen(path, "re");
 	enum cache_dump_result result;

@@ -2,8 +2,8 @@
 /*
  * facts: what a request and a response say that matters to a cache.
  *
- * Whoever has a message hands in its fields one by one, in their order, and then asks the rules (freshness.h, admit.h,
- * validate.h, range.h). Texts are borrowed, as long as the struct is used.
+ * Whoever has a message hands in its fields one by one, in their order, and then asks the rules (freshness.h,
+ * admit.h, validate.h, range.h). Texts are borrowed, as long as the struct is used.
  */
 #ifndef CACHE_FACTS_H
 #define CACHE_FACTS_H
@@ -56,8 +56,8 @@ void cache_request_init(struct cache_request *);
 void cache_request_field(struct cache_request *, const char *name, const char *value);
 
 void cache_response_init(struct cache_response *, int status);
-void cache_response_field(struct cache_response *, const struct cache_rules *, const char *name, size_t name_length, const char *value,
-	size_t value_length, int64_t now);
+void cache_response_field(struct cache_response *, const struct cache_rules *, const char *name,
+	size_t name_length, const char *value, size_t value_length, int64_t now);
 
 /* After the last field: choose the control that counts (RFC 9213, 2.2). */
 void cache_response_end(struct cache_response *, const struct cache_rules *);

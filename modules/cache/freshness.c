@@ -28,7 +28,8 @@ cache_status_is_heuristic(int status)
 	}
 }
 
-/* RFC 9111, 4.2.3: the time when it was new, by the origin's clock and by what caches on the way said, whichever is earlier. */
+/* RFC 9111, 4.2.3: the time when it was new, by the origin's clock and by what caches on the way said,
+ * whichever is earlier. */
 static int64_t
 born(const struct cache_response *response, int64_t asked, int64_t came)
 {
@@ -55,13 +56,14 @@ static bool
 says_lifetime(const struct cache_response *response, int64_t came, int64_t *lifetime)
 {
 	const struct cache_control *control = &response->control;
+	int64_t date = response->date >= 0 ? response->date : came;
 
 	if (control->s_maxage >= 0)
 		*lifetime = control->s_maxage;
 	else if (control->max_age >= 0)
 		*lifetime = control->max_age;
 	else if (response->has_expires)
-		*lifetime = response->expires < 0 ? 0 : larger(0, response->expires - (response->date >= 0 ? response->date : came));
+		*lifetime = response->expires < 0 ? 0 : larger(0, response->expires - date);
 	else
 		return false;
 	return true;
@@ -80,7 +82,8 @@ estimate(const struct cache_response *response, const struct cache_rules *rules,
 	return smaller((date - response->modified) * rules->heuristic_percent / 100, most > 0 ? most : INT64_MAX);
 }
 
-/* What s-maxage implies (5.2.2.10) yields to a response that itself says for how long it may be used stale. */
+/* What s-maxage implies (5.2.2.10) yields to a response that itself says for how long it may be used
+ * stale. */
 static bool
 is_strict(const struct cache_control *control)
 {
@@ -90,8 +93,8 @@ is_strict(const struct cache_control *control)
 }
 
 void
-cache_freshness_of(struct cache_freshness *fresh, const struct cache_response *response, const struct cache_rules *rules, int64_t asked,
-	int64_t came)
+cache_freshness_of(struct cache_freshness *fresh, const struct cache_response *response,
+	const struct cache_rules *rules, int64_t asked, int64_t came)
 {
 	const struct cache_control *control = &response->control;
 	const struct cache_ttl *ttl;
@@ -99,14 +102,16 @@ cache_freshness_of(struct cache_freshness *fresh, const struct cache_response *r
 
 	*fresh = (struct cache_freshness){
 		.born = born(response, asked, came),
-		.while_revalidate = control->while_revalidate >= 0 ? control->while_revalidate : rules->while_revalidate,
+		.while_revalidate =
+			control->while_revalidate >= 0 ? control->while_revalidate : rules->while_revalidate,
 		.if_error = control->if_error >= 0 ? control->if_error : rules->if_error,
 		.no_cache = control->no_cache,
 		.must_revalidate = is_strict(control),
 		.immutable = control->immutable,
 	};
 	says = says_lifetime(response, came, &fresh->lifetime);
-	ttl = ttl_of(rules, response->status, !says && !control->no_cache && !control->no_store && !control->is_private);
+	ttl = ttl_of(rules, response->status,
+		!says && !control->no_cache && !control->no_store && !control->is_private);
 	if (ttl != NULL) {		/* counts from when it came, or it might never be fresh */
 		fresh->lifetime = ttl->seconds > 0 ? ttl->seconds + (came - fresh->born) : -1;
 	} else if (!says) {
@@ -126,8 +131,8 @@ staleness(const struct cache_freshness *fresh, int64_t now)
 
 /* Does the request want a response that is fresher than this one? (5.2.1) */
 static bool
-is_demanding(const struct cache_freshness *fresh, const struct cache_request *request, const struct cache_rules *rules, bool is_fresh,
-	int64_t now)
+is_demanding(const struct cache_freshness *fresh, const struct cache_request *request,
+	const struct cache_rules *rules, bool is_fresh, int64_t now)
 {
 	const struct cache_control *control = &request->control;
 	int64_t age = cache_age(fresh, now);
@@ -142,8 +147,8 @@ is_demanding(const struct cache_freshness *fresh, const struct cache_request *re
 }
 
 enum cache_use
-cache_use_of(const struct cache_freshness *fresh, bool stale, const struct cache_request *request, const struct cache_rules *rules,
-	int64_t now)
+cache_use_of(const struct cache_freshness *fresh, bool stale, const struct cache_request *request,
+	const struct cache_rules *rules, int64_t now)
 {
 	int64_t late = staleness(fresh, now);
 	bool is_fresh = late < 0 && !stale;
@@ -157,14 +162,16 @@ cache_use_of(const struct cache_freshness *fresh, bool stale, const struct cache
 	late = larger(late, 0);
 	if (fresh->while_revalidate > 0 && late < fresh->while_revalidate)
 		return CACHE_USE_AND_REFRESH;
-	if (!(rules->ignore & CACHE_IGNORE_REQUEST) && request->control.max_stale >= 0 && late <= request->control.max_stale)
+	if (!(rules->ignore & CACHE_IGNORE_REQUEST) && request->control.max_stale >= 0 &&
+		late <= request->control.max_stale)
 		return CACHE_USE_STALE;
 	return CACHE_VALIDATE;
 }
 
 /* The request may allow more than the response does, unless that forbids it. */
 bool
-cache_use_on_error(const struct cache_freshness *fresh, const struct cache_request *request, const struct cache_rules *rules, int64_t now)
+cache_use_on_error(const struct cache_freshness *fresh, const struct cache_request *request,
+	const struct cache_rules *rules, int64_t now)
 {
 	int64_t most = fresh->if_error;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_dump: files of the hot set, as damaged as can be. Of an input that begins with '!' the checksums are made good, so that what lies
- * behind them is reached.
+ * fuzz_dump: files of the hot set, as damaged as can be. Of an input that begins with '!' the checksums are
+ * made good, so that what lies behind them is reached.
  */
 #include "dump.h"
 

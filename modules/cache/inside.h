@@ -2,8 +2,8 @@
 /*
  * inside: what a store is made of, for store.c and purge.c alone.
  *
- * Locks are taken in this order: the store's, then a shard's. An object's `linked` and all that hangs on it (queue,
- * tags) change under the store's lock, its bucket under the shard's, too.
+ * Locks are taken in this order: the store's, then a shard's. An object's `linked` and all that hangs on it
+ * (queue, tags) change under the store's lock, its bucket under the shard's, too.
  */
 #ifndef CACHE_INSIDE_H
 #define CACHE_INSIDE_H

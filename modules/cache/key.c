@@ -23,7 +23,7 @@ cache_secret_draw(struct cache_secret *secret)
 	secret->words[1] = (uint64_t)(uintptr_t)secret * 0xbf58476d1ce4e5b9;
 }
 
-/* --- SipHash-2-4 (Aumasson and Bernstein, 2012) -------------------------------------------------------------------------- */
+/* --- SipHash-2-4 (Aumasson and Bernstein, 2012) --------------------------------------------------------- */
 
 struct sip {
 	uint64_t v0, v1, v2, v3;
@@ -94,7 +94,7 @@ cache_key_hash(const struct cache_secret *secret, const char *key, size_t length
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-/* --- texts ------------------------------------------------------------------------------------------------------------- */
+/* --- texts ---------------------------------------------------------------------------------------------- */
 
 /* The length of an authority without the scheme's own port. */
 static size_t
@@ -141,7 +141,8 @@ cache_key_from_url(char *to, size_t room, const char *url)
 	const char *scheme = strncasecmp(url, "https://", 8) == 0 ? "https" : "http";
 	size_t host, length;
 
-	if (authority == NULL || (size_t)(authority - url) != strlen(scheme) || strncasecmp(url, scheme, strlen(scheme)) != 0)
+	if (authority == NULL || (size_t)(authority - url) != strlen(scheme) ||
+		strncasecmp(url, scheme, strlen(scheme)) != 0)
 		return 0;
 	authority += 3;
 	host = strcspn(authority, "/?#");

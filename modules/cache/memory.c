@@ -2,9 +2,10 @@
 /*
  * memory: the cache's own heap.
  *
- * A pool is its own head and blocks from there to its last byte, each behind a head that says where the one before it lies: so
- * that neighbours are found in both directions. The last head of a pool has no block and is always taken. A pool begins
- * at a multiple of its size, and so is found from any block. The free blocks of a retired pool are in no list.
+ * A pool is its own head and blocks from there to its last byte, each behind a head that says where the one
+ * before it lies: so that neighbours are found in both directions. The last head of a pool has no block and
+ * is always taken. A pool begins at a multiple of its size, and so is found from any block. The free blocks
+ * of a retired pool are in no list.
  */
 #include "memory.h"
 
@@ -288,7 +289,7 @@ cache_memory_cost(const void *bytes)
 	return size_of(block_of(bytes));
 }
 
-/* --- pools ------------------------------------------------------------------------------------------------------ */
+/* --- pools ---------------------------------------------------------------------------------------------- */
 
 static struct cache_block *
 first_block(struct cache_pool *pool)

@@ -39,19 +39,21 @@ struct cache_memory {
 	struct cache_extent *extents;	/* address space, newest first */
 };
 
-/* Map so many bytes, rounded down to whole pools, one at least. False, and errno, when there is no address space. */
+/* Map so many bytes, rounded down to whole pools, one at least. False, and errno, when there is no address
+ * space. */
 bool cache_memory_open(struct cache_memory *, size_t size);
 void cache_memory_close(struct cache_memory *);
 
-/* Use more pools, or fewer: those beyond are retired. From a retired pool no block is taken; its memory goes back to the system once all
- * of its blocks are given back. False, and errno, when there is no address space: nothing was changed. */
+/* Use more pools, or fewer: those beyond are retired. From a retired pool no block is taken; its memory
+ * goes back to the system once all of its blocks are given back. False, and errno, when there is no
+ * address space: nothing was changed. */
 bool cache_memory_resize(struct cache_memory *, size_t size);
 
 /* Does a block lie in a retired pool? */
 bool cache_memory_is_retired(const struct cache_memory *, const void *);
 
-/* A block of `want` bytes, or else the largest there is, with `least` of them at least; *got says how many. NULL: there is
- * none. Uninitialised, aligned to 16. At most CACHE_BLOCK_MOST. */
+/* A block of `want` bytes, or else the largest there is, with `least` of them at least; *got says how
+ * many. NULL: there is none. Uninitialised, aligned to 16. At most CACHE_BLOCK_MOST. */
 void *cache_memory_take(struct cache_memory *, size_t want, size_t least, size_t *got);
 
 /* Give back all, or what is behind the first `size` bytes. */

@@ -2,8 +2,8 @@
 /*
  * object: what the cache holds under a name.
  *
- * An object is one block: the struct, its tags, its fields, and all texts. Its body is another, which holds the first
- * segment as well: a small response is two blocks.
+ * An object is one block: the struct, its tags, its fields, and all texts. Its body is another, which holds
+ * the first segment as well: a small response is two blocks.
  */
 #include "memory.h"
 #include "object.h"
@@ -152,11 +152,12 @@ new_head(struct cache_store *store, const struct cache_draft *draft)
 	uint32_t field_count, tag_count = count_tags(draft->tags, &tag_bytes);
 	struct cache_object *object;
 
-	texts = (size_t)draft->name.key_length + draft->name.variant_length + text_size(draft->etag) + text_size(draft->vary) +
-		draft->lines_length + tag_bytes;
+	texts = (size_t)draft->name.key_length + draft->name.variant_length + text_size(draft->etag) +
+		text_size(draft->vary) + draft->lines_length + tag_bytes;
 	if (texts > CACHE_HEAD_MOST || !count_fields(draft->lines, draft->lines_length, &field_count))
 		return NULL;
-	size = sizeof(*object) + tag_count * sizeof(struct cache_tag) + field_count * sizeof(struct cache_field) + texts;
+	size = sizeof(*object) + tag_count * sizeof(struct cache_tag) +
+		field_count * sizeof(struct cache_field) + texts;
 	object = cache_store_take(store, NULL, size, size, NULL);
 	if (object == NULL)
 		return NULL;
@@ -225,7 +226,8 @@ cache_object_field(const struct cache_object *object, const char *name, size_t *
 	for (uint32_t i = 0; i < object->field_count; i++) {
 		const struct cache_field *field = &object->fields[i];
 
-		if (field->name_length != name_length || strncasecmp(object->lines + field->name, name, name_length) != 0)
+		if (field->name_length != name_length ||
+			strncasecmp(object->lines + field->name, name, name_length) != 0)
 			continue;
 		*length = field->value_length;
 		return object->lines + field->value;

@@ -7,10 +7,10 @@
  * response, a mark: that responses vary, and by which fields; or that they were not to be stored, so that
  * nobody waits for another.
  *
- * A head never changes once the object was made. A 304 makes a new object with the merged head and the same body, which
- * then takes the old one's place (cache_object_new with `body_of`). An object is counted: whoever got one
- * from cache_object_new, cache_store_find or cache_object_hold gives it back with cache_object_release, from
- * any thread. Evicted, purged or replaced, it lives until the last has.
+ * A head never changes once the object was made. A 304 makes a new object with the merged head and the same
+ * body, which then takes the old one's place (cache_object_new with `body_of`). An object is counted: whoever
+ * got one from cache_object_new, cache_store_find or cache_object_hold gives it back with
+ * cache_object_release, from any thread. Evicted, purged or replaced, it lives until the last has.
  */
 #ifndef CACHE_OBJECT_H
 #define CACHE_OBJECT_H
@@ -62,7 +62,7 @@ struct cache_object {
 	int64_t modified;		/* Last-Modified, -1: none */
 	const char *etag;		/* with its quotes and W/; ends in NUL; NULL: none */
 	const char *vary;		/* names in lower case, separated by ','; ends in NUL; NULL: none */
-	const char *lines;		/* all fields that are sent: "Name: value" CRLF, one behind the other; no NUL */
+	const char *lines; /* all fields that are sent: "Name: value" CRLF, one behind the other; no NUL */
 	uint32_t lines_length;
 	const struct cache_field *fields;	/* the same, by position */
 	uint32_t field_count, tag_count;
@@ -97,8 +97,8 @@ struct cache_draft {
 	struct cache_object *body_of;	/* take this one's body; NULL: a new, empty one */
 };
 
-/* Make one, held once, that nobody can find yet (cache_store_add). Its body is filling, if it is a new one. NULL: no memory,
- * or too large (head, announced length). */
+/* Make one, held once, that nobody can find yet (cache_store_add). Its body is filling, if it is a new
+ * one. NULL: no memory, or too large (head, announced length). */
 struct cache_object *cache_object_new(struct cache_store *, const struct cache_draft *);
 
 static inline struct cache_object *

@@ -2,8 +2,9 @@
 /*
  * purge: take objects out of the store by key, by the beginning of keys, or by tag; and remember it.
  *
- * A purge is remembered before it begins to look for objects. So a response that was asked for before it either is in
- * the store already, and is found, or comes to be added later, and is refused (cache_store_was_purged).
+ * A purge is remembered before it begins to look for objects. So a response that was asked for before it
+ * either is in the store already, and is found, or comes to be added later, and is refused
+ * (cache_store_was_purged).
  */
 #include "inside.h"
 
@@ -30,7 +31,8 @@ count_purge(struct cache_store *store)
 	return atomic_fetch_add_explicit(&store->epoch, 1, memory_order_release) + 1;
 }
 
-/* Keys are purged by clients, too, as often as they send unsafe requests: so each takes a slot, not a place in the ring. */
+/* Keys are purged by clients, too, as often as they send unsafe requests: so each takes a slot, not a
+ * place in the ring. */
 static void
 remember_key(struct cache_store *store, uint64_t hash)
 {
@@ -68,7 +70,8 @@ begins_with(const struct cache_object *object, const char *text, size_t length)
 static bool
 is_meant(const struct cache_purge *purge, const struct cache_object *object)
 {
-	return purge->by_tag ? has_tag(object, purge->text, purge->length) : begins_with(object, purge->text, purge->length);
+	return purge->by_tag ? has_tag(object, purge->text, purge->length)
+		: begins_with(object, purge->text, purge->length);
 }
 
 /* A key that shares its slot with a purged one is kept out once in vain, which does no harm. */
@@ -95,7 +98,8 @@ cache_store_epoch(struct cache_store *store)
 	return atomic_load_explicit(&store->epoch, memory_order_acquire);
 }
 
-/* All of a bucket whose keys are, or begin, so. The bucket changes under the store's lock alone, which the caller has. */
+/* All of a bucket whose keys are, or begin, so. The bucket changes under the store's lock alone, which the
+ * caller has. */
 static size_t
 purge_bucket(struct cache_store *store, uint64_t bucket, const char *text, size_t length, bool whole, bool soft)
 {
@@ -161,8 +165,8 @@ leave_place(struct cache_tag *mark)
 	return mark->next;
 }
 
-/* New ones stand at the list's beginning, so this comes to an end. The place is kept by a mark, since what is purged leaves the
- * list with all of its tags. */
+/* New ones stand at the list's beginning, so this comes to an end. The place is kept by a mark, since what
+ * is purged leaves the list with all of its tags. */
 size_t
 cache_store_purge_tag(struct cache_store *store, const char *text, size_t length, bool soft)
 {
@@ -174,7 +178,8 @@ cache_store_purge_tag(struct cache_store *store, const char *text, size_t length
 	remember(store, true, soft, text, length);
 	for (tag = store->tags[hash & store->tag_mask]; tag != NULL; tag = leave_place(&mark)) {
 		mark_place(&mark, tag);
-		if (tag->object != NULL && tag->hash == hash && tag->length == length && memcmp(tag->text, text, length) == 0)
+		if (tag->object != NULL && tag->hash == hash && tag->length == length &&
+			memcmp(tag->text, text, length) == 0)
 			count += purge_one(store, tag->object, soft);
 		if (++looked % BATCH == 0) {
 			pthread_mutex_unlock(&store->lock);

@@ -97,7 +97,8 @@ void
 cache_queues_replace(struct cache_queues *queues, const struct cache_object *old, struct cache_object *object)
 {
 	object->in_main = old->in_main;
-	atomic_store_explicit(&object->hits, atomic_load_explicit(&old->hits, memory_order_relaxed), memory_order_relaxed);
+	atomic_store_explicit(
+		&object->hits, atomic_load_explicit(&old->hits, memory_order_relaxed), memory_order_relaxed);
 	queues->ghosts.clock += object->bytes;
 	append(queue_of(queues, object), object);
 }

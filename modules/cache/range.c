@@ -127,8 +127,8 @@ cache_boundary(char to[CACHE_BOUNDARY_LENGTH + 1], uint64_t random, uint64_t mor
 }
 
 size_t
-cache_part_head(char *to, size_t room, const char *boundary, const char *type, size_t type_length, const struct cache_range *range,
-	uint64_t body, bool first)
+cache_part_head(char *to, size_t room, const char *boundary, const char *type, size_t type_length,
+	const struct cache_range *range, uint64_t body, bool first)
 {
 	char content_range[80];
 	int length;
@@ -137,15 +137,17 @@ cache_part_head(char *to, size_t room, const char *boundary, const char *type, s
 		length = snprintf(to, room, "\r\n--%s--\r\n", boundary);
 	} else {
 		cache_content_range(content_range, range, body);
-		length = snprintf(to, room, "%s--%s\r\n%s%.*s%sContent-Range: %s\r\n\r\n", first ? "" : "\r\n", boundary,
-			type != NULL ? "Content-Type: " : "", type != NULL ? (int)type_length : 0, type != NULL ? type : "",
+		length = snprintf(to, room, "%s--%s\r\n%s%.*s%sContent-Range: %s\r\n\r\n",
+			first ? "" : "\r\n", boundary, type != NULL ? "Content-Type: " : "",
+			type != NULL ? (int)type_length : 0, type != NULL ? type : "",
 			type != NULL ? "\r\n" : "", content_range);
 	}
 	return length > 0 && (size_t)length < room ? (size_t)length : 0;
 }
 
 uint64_t
-cache_parts_length(const struct cache_ranges *ranges, const char *boundary, const char *type, size_t type_length, uint64_t body)
+cache_parts_length(const struct cache_ranges *ranges, const char *boundary, const char *type,
+	size_t type_length, uint64_t body)
 {
 	char head[CACHE_PART_MOST];
 	uint64_t length = 0;

@@ -2,8 +2,9 @@
 /*
  * ratio: how often the store has what is asked for, beside a list ordered by last use (LRU) of the same size.
  *
- * Without arguments it is a test: a short trace each, and the store must not be worse; it prints TAP. `ratio REQUESTS`
- * prints the table that is in the manual. Both see the same requests; an object costs the list what it costs the store.
+ * Without arguments it is a test: a short trace each, and the store must not be worse; it prints TAP. `ratio
+ * REQUESTS` prints the table that is in the manual. Both see the same requests; an object costs the list what
+ * it costs the store.
  */
 #include "key.h"
 #include "store.h"
@@ -16,7 +17,7 @@
 #define KEYS 100000			/* that are asked for by popularity */
 #define BODY_MOST 65536
 
-/* --- traces -------------------------------------------------------------------------------------------------- */
+/* --- traces --------------------------------------------------------------------------------------------- */
 
 static uint64_t seed;
 
@@ -97,7 +98,7 @@ length_of(size_t key)
 	return (size_t)(200 * pow(BODY_MOST / 200.0, part * part));
 }
 
-/* --- the list ordered by last use -------------------------------------------------------------------------------- */
+/* --- the list ordered by last use ----------------------------------------------------------------------- */
 
 struct entry {
 	size_t next, previous;		/* the head is entry 0 */
@@ -152,7 +153,7 @@ list_ask(struct list *list, size_t key, size_t cost)
 	return hit;
 }
 
-/* --- the store ---------------------------------------------------------------------------------------------------- */
+/* --- the store ------------------------------------------------------------------------------------------ */
 
 static const struct cache_secret secret = { { 1, 2 } };
 
@@ -223,7 +224,8 @@ print_table(size_t requests)
 		for (size_t j = 0; j < sizeof(sizes) / sizeof(*sizes); j++) {
 			struct ratios ratios = run(&traces[i], requests, sizes[j] * 1024 * 1024);
 
-			printf("| %s | %zu MiB | %.3f | %.3f |\n", traces[i].name, sizes[j], ratios.list, ratios.store);
+			printf("| %s | %zu MiB | %.3f | %.3f |\n", traces[i].name, sizes[j], ratios.list,
+				ratios.store);
 		}
 }
 
@@ -242,7 +244,8 @@ main(int argc, char **argv)
 		struct ratios ratios = run(&traces[i], 100000, (size_t)20 * 1024 * 1024);
 		bool good = ratios.store >= ratios.list;
 
-		printf("%s %zu - %s: LRU %.3f, the store %.3f\n", good ? "ok" : "not ok", i + 1, traces[i].name, ratios.list, ratios.store);
+		printf("%s %zu - %s: LRU %.3f, the store %.3f\n", good ? "ok" : "not ok", i + 1,
+			traces[i].name, ratios.list, ratios.store);
 		failed |= !good;
 	}
 	return failed;

@@ -13,13 +13,14 @@
 
 /* What is to be ignored, in a response or a request. */
 enum {
-	CACHE_IGNORE_CONTROL = 1 << 0,		/* Cache-Control of responses */
+	CACHE_IGNORE_CONTROL = 1 << 0, /* Cache-Control of responses */
 	CACHE_IGNORE_EXPIRES = 1 << 1,
-	CACHE_IGNORE_SET_COOKIE = 1 << 2,	/* store all the same, without it */
+	CACHE_IGNORE_SET_COOKIE = 1 << 2, /* store all the same, without it */
 	CACHE_IGNORE_VARY = 1 << 3,
 	CACHE_IGNORE_TARGETED = 1 << 4,
-	CACHE_IGNORE_REQUEST = 1 << 5,		/* Cache-Control and Pragma of requests, but for only-if-cached */
-	CACHE_IGNORE_AUTHORIZATION = 1 << 6	/* requests that carry it are as others; the key must tell users apart */
+	CACHE_IGNORE_REQUEST = 1 << 5, /* Cache-Control and Pragma of requests, but for only-if-cached */
+	CACHE_IGNORE_AUTHORIZATION = 1
+		<< 6 /* requests that carry it are as others; the key must tell users apart */
 };
 
 /* How long responses of some statuses are fresh, whatever they say; 0: they are not stored. */

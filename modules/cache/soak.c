@@ -2,9 +2,9 @@
 /*
  * soak: does the process stay within its bound under an endless stream of distinct objects of mixed sizes?
  *
- * Without arguments it is a test of some seconds, which prints TAP. `soak MIB SECONDS THREADS` prints a line a second or so: what
- * was written, what the store counts, and how much larger the process has become. It fails where that is more than
- * 1.1 times the size.
+ * Without arguments it is a test of some seconds, which prints TAP. `soak MIB SECONDS THREADS` prints a line
+ * a second or so: what was written, what the store counts, and how much larger the process has become. It
+ * fails where that is more than 1.1 times the size.
  */
 #include "key.h"
 #include "store.h"
@@ -81,17 +81,22 @@ mix(uint64_t z)
 static struct cache_object *
 put(uint64_t key)
 {
-	static const char lines[] = "Content-Type: text/plain\r\nCache-Control: max-age=60\r\nETag: \"0123456789\"\r\n";
+	static const char lines[] =
+		"Content-Type: text/plain\r\nCache-Control: max-age=60\r\nETag: \"0123456789\"\r\n";
 	uint64_t random = mix(key * 0x9e3779b97f4a7c15 + 1);
 	size_t length = some_length(key, random), at = 0;
-	struct cache_draft draft = { .status = 200, .modified = -1, .lines = lines, .lines_length = sizeof(lines) - 1 };
+	struct cache_draft draft = {
+		.status = 200, .modified = -1, .lines = lines, .lines_length = sizeof(lines) - 1
+	};
 	struct cache_object *object;
 	char text[256];
 	bool good;
 
 	draft.name.key = text;
-	draft.name.key_length = (uint32_t)snprintf(text, sizeof(text), "http://example.com/%llu%.*s", (unsigned long long)key,
-		(int)(random % 200), "/////////////////////////////////////////////////////////////////////////////////////////////////////");
+	draft.name.key_length = (uint32_t)snprintf(text, sizeof(text), "http://example.com/%llu%.*s",
+		(unsigned long long)key, (int)(random % 200),
+		"////////////////////////////////////////////////////////////////////////////////////////////"
+		"/////////");
 	draft.name.variant = "";
 	draft.name.hash = cache_key_hash(&secret, text, draft.name.key_length);
 	draft.length = random % 3 == 0 ? -1 : (int64_t)length;
@@ -151,8 +156,9 @@ watch(double seconds, size_t base, bool print)
 			continue;
 		shown = now();
 		cache_store_stats(store, &stats);
-		printf("%7.1f %12llu %10.1f %10llu %10.1f %10.1f %8llu\n", shown - begun, (unsigned long long)next_key,
-			(double)written / 1073741824, (unsigned long long)stats.objects, (double)stats.used / 1048576,
+		printf("%7.1f %12llu %10.1f %10llu %10.1f %10.1f %8llu\n", shown - begun,
+			(unsigned long long)next_key, (double)written / 1073741824,
+			(unsigned long long)stats.objects, (double)stats.used / 1048576,
 			(double)grown / 1048576, (unsigned long long)refused);
 		fflush(stdout);
 	}
@@ -175,7 +181,8 @@ main(int argc, char **argv)
 	if (store == NULL || threads > THREADS_MOST)
 		return 1;
 	if (argc > 1)
-		printf("%7s %12s %10s %10s %10s %10s %8s\n", "s", "objects", "GiB", "held", "used MiB", "grown MiB", "refused");
+		printf("%7s %12s %10s %10s %10s %10s %8s\n", "s", "objects", "GiB", "held", "used MiB",
+			"grown MiB", "refused");
 	for (unsigned i = 0; i < threads; i++)
 		if (pthread_create(&workers[i], NULL, pour, NULL) != 0)
 			return 1;
@@ -185,8 +192,9 @@ main(int argc, char **argv)
 		pthread_join(workers[i], NULL);
 	cache_store_stats(store, &stats);
 	good = stats.used <= size && stats.evicted > 0 && (!PLAIN || most <= size + size / 10);
-	printf("1..1\n%s 1 - %zu MiB of objects passed through %zu MiB; the process grew by %zu MiB at most\n", good ? "ok" : "not ok",
-		(size_t)(written >> 20), size >> 20, most >> 20);
+	printf("1..1\n%s 1 - %zu MiB of objects passed through %zu MiB; the process grew by %zu MiB at "
+		"most\n",
+		good ? "ok" : "not ok", (size_t)(written >> 20), size >> 20, most >> 20);
 	cache_store_release(&store);
 	return !good;
 }

@@ -49,7 +49,8 @@ put_key(struct writer *w, const char *key, size_t length)
 size_t
 cache_status_write(char *to, size_t room, const char *before, const char *cache, const struct cache_outcome *outcome)
 {
-	static const char *const forwards[] = { NULL, "bypass", "method", "uri-miss", "vary-miss", "request", "stale", "partial" };
+	static const char *const forwards[] = { NULL, "bypass", "method", "uri-miss", "vary-miss", "request",
+		"stale", "partial" };
 	struct writer w = { .to = to, .room = room };
 
 	to[0] = '\0';

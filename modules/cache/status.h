@@ -25,7 +25,7 @@ enum cache_forward {
 
 struct cache_outcome {
 	enum cache_forward forward;
-	int forward_status;		/* of the origin's answer, where it is not the one that is sent; 0: not known, or the same */
+	int forward_status; /* of the origin's answer, where it is not the one that is sent; 0: not known, or the same */
 	bool has_ttl;
 	int64_t ttl;			/* seconds that it stays fresh; negative when it is stale */
 	bool stored, collapsed;
@@ -34,8 +34,8 @@ struct cache_outcome {
 	size_t key_length;
 };
 
-/* Write the member of this cache, with a NUL, after what caches before it have said (NULL: none). Returns the length; what has no
- * room is left out, from the end. */
+/* Write the member of this cache, with a NUL, after what caches before it have said (NULL: none). Returns
+ * the length; what has no room is left out, from the end. */
 size_t cache_status_write(char *to, size_t room, const char *before, const char *cache, const struct cache_outcome *);
 
 #endif

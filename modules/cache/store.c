@@ -2,8 +2,8 @@
 /*
  * store: all objects of the cache, for all threads, within a size that holds everything.
  *
- * What the size holds: one mapping for the tables, whose share is fixed (about a hundredth), and the memory for
- * all objects. Nothing is taken from malloc but the store itself.
+ * What the size holds: one mapping for the tables, whose share is fixed (about a hundredth), and the memory
+ * for all objects. Nothing is taken from malloc but the store itself.
  */
 #include "inside.h"
 
@@ -33,8 +33,10 @@ map_tables(struct cache_store *store, size_t size)
 	size_t buckets = power_of_two_below(size / GRAIN_OF_TABLES), tags = buckets / 4;
 	char *map;
 
-	store->tables_size = buckets * sizeof(*store->buckets) + tags * sizeof(*store->tags) + buckets * sizeof(uint64_t);
-	map = mmap(NULL, store->tables_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	store->tables_size =
+		buckets * sizeof(*store->buckets) + tags * sizeof(*store->tags) + buckets * sizeof(uint64_t);
+	map = mmap(NULL, store->tables_size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED)
 		return false;
 	store->tables = map;
@@ -112,7 +114,7 @@ cache_store_release(struct cache_store **held)
 	free(store);
 }
 
-/* --- memory ---------------------------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------------------- */
 
 /* Nobody holds it: its blocks will be freed. */
 static void
@@ -177,7 +179,8 @@ cache_store_bury(struct cache_store *store, struct cache_object *object)
 
 	do
 		object->next = top;
-	while (!atomic_compare_exchange_weak_explicit(&store->buried, &top, object, memory_order_release, memory_order_relaxed));
+	while (!atomic_compare_exchange_weak_explicit(
+		&store->buried, &top, object, memory_order_release, memory_order_relaxed));
 	if (pthread_mutex_trylock(&store->lock) != 0)
 		return;			/* whoever has it, or the next, frees it */
 	cache_store_free_buried(store);
@@ -275,7 +278,7 @@ cache_store_object_most(const struct cache_store *store)
 	return atomic_load_explicit(&store->object_most, memory_order_relaxed);
 }
 
-/* --- finding and changing ---------------------------------------------------------------------------------------------- */
+/* --- finding and changing ------------------------------------------------------------------------------- */
 
 bool
 cache_store_is_named(const struct cache_object *object, const struct cache_name *name)
@@ -375,10 +378,11 @@ cache_store_unlink(struct cache_store *store, struct cache_object *object)
 	detach(store, object);
 }
 
-/* Put it into its bucket in place of the one of its name, which is returned. *variants counts those of its key that have one, *oldest
- * is the last of them. */
+/* Put it into its bucket in place of the one of its name, which is returned. *variants counts those of its
+ * key that have one, *oldest is the last of them. */
 static struct cache_object *
-put_in_bucket(struct cache_store *store, struct cache_object *object, unsigned *variants, struct cache_object **oldest)
+put_in_bucket(struct cache_store *store, struct cache_object *object, unsigned *variants,
+	struct cache_object **oldest)
 {
 	uint64_t bucket = object->name.hash & store->bucket_mask;
 	struct cache_object **link = &store->buckets[bucket], *old = NULL;

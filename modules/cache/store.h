@@ -3,8 +3,8 @@
  * store: all objects of the cache, for all threads, within a size that holds everything.
  *
  * Finding one takes the lock of a shard for as long as it takes to follow a few pointers and count a
- * reference. All that changes the store (memory, queues, tags) happens under one lock of its own, which finding
- * never takes; it evicts a bounded number of objects at a time. An object that is given back for the
+ * reference. All that changes the store (memory, queues, tags) happens under one lock of its own, which
+ * finding never takes; it evicts a bounded number of objects at a time. An object that is given back for the
  * last time is put on a list without a lock, and its memory freed by whoever changes the store next.
  *
  * Eviction is S3-FIFO (queue.h). An object that is being read or filled is passed over.
@@ -46,18 +46,20 @@ void cache_store_release(struct cache_store **);
 /* Does it have these limits? */
 bool cache_store_is(struct cache_store *, const struct cache_store_options *);
 
-/* Give it other limits while it is in use. Where it becomes smaller, what lies in the memory that goes is evicted; what is being read
- * keeps that until it was read. The tables keep their size. False, and errno, when there is no address space: nothing was
- * changed. Any thread that may take some time: it looks at every object. */
+/* Give it other limits while it is in use. Where it becomes smaller, what lies in the memory that goes is
+ * evicted; what is being read keeps that until it was read. The tables keep their size. False, and errno,
+ * when there is no address space: nothing was changed. Any thread that may take some time: it looks at
+ * every object. */
 bool cache_store_resize(struct cache_store *, const struct cache_store_options *);
 
-/* --- any thread ---------------------------------------------------------------------------------------------------- */
+/* --- any thread ----------------------------------------------------------------------------------------- */
 
 /* The object of this name, held for the caller; NULL: none. With the empty variant, it may be a mark. */
 struct cache_object *cache_store_find(struct cache_store *, const struct cache_name *);
 
-/* Let it be found under its name, in place of what is found there now; the store holds it, too. False when a purge that meant it
- * came since its epoch: then it can be used by those who hold it, and by nobody else. */
+/* Let it be found under its name, in place of what is found there now; the store holds it, too. False when
+ * a purge that meant it came since its epoch: then it can be used by those who hold it, and by nobody
+ * else. */
 bool cache_store_add(struct cache_store *, struct cache_object *);
 
 /* Let this one not be found any more. False: it was not to be found already. */
@@ -66,16 +68,17 @@ bool cache_store_remove(struct cache_store *, struct cache_object *);
 /* The number of purges so far. */
 uint64_t cache_store_epoch(struct cache_store *);
 
-/* Take out all variants of a key; all keys that begin so; all that carry the tag. `soft`: only let them be stale. How many it were, marks
- * not counted. */
+/* Take out all variants of a key; all keys that begin so; all that carry the tag. `soft`: only let them be
+ * stale. How many it were, marks not counted. */
 size_t cache_store_purge(struct cache_store *, const struct cache_name *, bool soft);
 size_t cache_store_purge_prefix(struct cache_store *, const char *prefix, size_t length, bool soft);
 size_t cache_store_purge_tag(struct cache_store *, const char *tag, size_t length, bool soft);
 
-/* Each object of a key, or of all keys with name NULL, held meanwhile by the store. `each` returns false to stop. It may be called while
- * others change the store: what comes or goes meanwhile may be seen or not. */
-void cache_store_walk(struct cache_store *, const struct cache_name *, bool (*each)(void *argument, struct cache_object *),
-	void *argument);
+/* Each object of a key, or of all keys with name NULL, held meanwhile by the store. `each` returns false
+ * to stop. It may be called while others change the store: what comes or goes meanwhile may be seen or
+ * not. */
+void cache_store_walk(struct cache_store *, const struct cache_name *,
+	bool (*each)(void *argument, struct cache_object *), void *argument);
 
 void cache_store_stats(struct cache_store *, struct cache_stats *);
 
@@ -89,9 +92,10 @@ bool cache_store_is_last(const struct cache_store *);
 bool cache_store_begin(struct cache_store *);
 void cache_store_begin_again(struct cache_store *);
 
-/* --- for body.c and object.c ----------------------------------------------------------------------------------------- */
+/* --- for body.c and object.c ---------------------------------------------------------------------------- */
 
-/* Memory of the store, charged to an object (NULL: one that is about to be made); evicts others if need be. NULL: there is none. */
+/* Memory of the store, charged to an object (NULL: one that is about to be made); evicts others if need
+ * be. NULL: there is none. */
 void *cache_store_take(struct cache_store *, struct cache_object *, size_t want, size_t least, size_t *got);
 void cache_store_trim(struct cache_store *, struct cache_object *, void *block, size_t size);
 

@@ -31,8 +31,13 @@ draft_of(const char *key)
 {
 	static const char lines[] = "Content-Type: text/plain\r\nX-Kind: scene\r\n";
 
-	return (struct cache_draft){ .name = name_of(key, ""), .status = 200, .fresh = { .lifetime = 60 }, .modified = -1,
-		.lines = lines, .lines_length = sizeof(lines) - 1, .length = -1 };
+	return (struct cache_draft){ .name = name_of(key, ""),
+		.status = 200,
+		.fresh = { .lifetime = 60 },
+		.modified = -1,
+		.lines = lines,
+		.lines_length = sizeof(lines) - 1,
+		.length = -1 };
 }
 
 static inline struct cache_store *

@@ -115,7 +115,8 @@ static bool
 read_token(struct reader *r, struct structured_member *m)
 {
 	m->type = STRUCTURED_OTHER;
-	while (r->at < r->end && *r->at != '\0' && (is_alpha(*r->at) || is_digit(*r->at) || strchr(":/!#$%&'*+-.^_`|~", *r->at) != NULL))
+	while (r->at < r->end && *r->at != '\0' &&
+		(is_alpha(*r->at) || is_digit(*r->at) || strchr(":/!#$%&'*+-.^_`|~", *r->at) != NULL))
 		r->at++;
 	return true;
 }
@@ -226,7 +227,8 @@ read_member(struct reader *r, struct structured_member *m)
 
 /* 4.2.2 */
 static bool
-read_dictionary(struct reader r, void (*each)(void *argument, const struct structured_member *), void *argument, size_t *count)
+read_dictionary(struct reader r, void (*each)(void *argument, const struct structured_member *),
+	void *argument, size_t *count)
 {
 	struct structured_member member;
 
@@ -253,8 +255,8 @@ read_dictionary(struct reader r, void (*each)(void *argument, const struct struc
 }
 
 bool
-cache_structured_dictionary(const char *text, size_t length, void (*each)(void *argument, const struct structured_member *),
-	void *argument, size_t *count)
+cache_structured_dictionary(const char *text, size_t length,
+	void (*each)(void *argument, const struct structured_member *), void *argument, size_t *count)
 {
 	struct reader r = { .at = text, .end = text + length };
 	size_t ignored;

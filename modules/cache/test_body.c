@@ -8,7 +8,7 @@
 #define READERS 4
 #define KEY "http://a/body"
 
-/* --- one thread -------------------------------------------------------------------------------------------- */
+/* --- one thread ----------------------------------------------------------------------------------------- */
 
 static struct cache_object *
 begin(struct cache_store *store, int64_t announced)
@@ -214,7 +214,7 @@ segments_fit(void **state)
 	cache_store_release(&store);
 }
 
-/* --- many threads ------------------------------------------------------------------------------------------- */
+/* --- many threads --------------------------------------------------------------------------------------- */
 
 struct bell {
 	pthread_mutex_t lock;

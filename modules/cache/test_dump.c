@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes of the dump: what is hot comes back whole, and a file that is damaged anywhere brings back nothing that is wrong.
+ * Scenes of the dump: what is hot comes back whole, and a file that is damaged anywhere brings back nothing
+ * that is wrong.
  */
 #include "store_scenes.h"
 
@@ -42,7 +43,9 @@ put_object(struct cache_store *store, const char *key, const char *variant, size
 	struct cache_object *object, *found;
 
 	draft.name = name_of(key, variant);
-	draft.fresh = (struct cache_freshness){ .born = born, .lifetime = 60, .while_revalidate = 1, .if_error = 2, .immutable = true };
+	draft.fresh = (struct cache_freshness){
+		.born = born, .lifetime = 60, .while_revalidate = 1, .if_error = 2, .immutable = true
+	};
 	draft.tags = "red,green";
 	draft.modified = -1;
 	draft.length = length % 2 == 0 ? (int64_t)length : -1;

@@ -7,7 +7,7 @@
 #define AN_HOUR_AGO "Last-Modified: Sun, 06 Nov 1994 07:49:37 GMT\n"
 #define LONG_AGO "Last-Modified: Wed, 06 Nov 1974 08:49:37 GMT\n"
 
-/* --- age (RFC 9111, 4.2.3) ---------------------------------------------------------------------------------------------------- */
+/* --- age (RFC 9111, 4.2.3) ------------------------------------------------------------------------------ */
 
 static void
 age_is_what_clocks_and_caches_say(void **state)
@@ -41,7 +41,7 @@ age_is_what_clocks_and_caches_say(void **state)
 	}
 }
 
-/* --- lifetime (4.2.1, 4.2.2) ----------------------------------------------------------------------------------------------------- */
+/* --- lifetime (4.2.1, 4.2.2) ---------------------------------------------------------------------------- */
 
 static void
 lifetime_is_what_counts_most(void **state)
@@ -124,7 +124,7 @@ the_operator_sets_lifetimes_by_status(void **state)
 	}
 }
 
-/* --- use (RFC 9111, 4.2.4, 5.2.1, 5.2.2; RFC 5861; RFC 8246) --------------------------------------------------------------------- */
+/* --- use (RFC 9111, 4.2.4, 5.2.1, 5.2.2; RFC 5861; RFC 8246) -------------------------------------------- */
 
 static const struct {
 	const char *response, *request;
@@ -222,9 +222,11 @@ errors_are_covered_as_long_as_allowed(void **state)
 		{ "Cache-Control: max-age=60\n", "", 61, false },
 		{ "Cache-Control: max-age=60, stale-if-error=30\n", "", 89, true },
 		{ "Cache-Control: max-age=60, stale-if-error=30\n", "", 90, false },
-		{ "Cache-Control: max-age=60, stale-if-error=30\n", "", 10, true },		/* fresh, but it was to be validated */
+		{ "Cache-Control: max-age=60, stale-if-error=30\n", "", 10,
+			true }, /* fresh, but it was to be validated */
 		{ "Cache-Control: max-age=60, stale-if-error=30\n", "Cache-Control: no-cache\n", 61, false },
-		{ "Cache-Control: max-age=60\n", "Cache-Control: stale-if-error=30\n", 61, true },	/* RFC 5861, 4: in requests, too */
+		{ "Cache-Control: max-age=60\n", "Cache-Control: stale-if-error=30\n", 61,
+			true }, /* RFC 5861, 4: in requests, too */
 		{ "Cache-Control: max-age=60, must-revalidate, stale-if-error=30\n", "", 61, false },
 		{ "Cache-Control: s-maxage=60, stale-if-error=30\n", "", 61, true },
 		{ "Cache-Control: s-maxage=60\n", "Cache-Control: stale-if-error=30\n", 61, false },
@@ -242,7 +244,7 @@ errors_are_covered_as_long_as_allowed(void **state)
 	}
 }
 
-/* --- admission (3, 3.5, 5.2.2) ------------------------------------------------------------------------------------------------------ */
+/* --- admission (3, 3.5, 5.2.2) -------------------------------------------------------------------------- */
 
 #define TAG "ETag: \"a\"\n"
 

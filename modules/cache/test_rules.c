@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes of what is read: dates, directives, targeted fields, and the facts of messages; well and badly written.
+ * Scenes of what is read: dates, directives, targeted fields, and the facts of messages; well and badly
+ * written.
  */
 #include "rule_scenes.h"
 
 #include "date.h"
 #include "structured.h"
 
-/* --- dates (RFC 9110, 5.6.7) -------------------------------------------------------------------------------------------------- */
+/* --- dates (RFC 9110, 5.6.7) ---------------------------------------------------------------------------- */
 
 static void
 dates_are_read_in_three_forms(void **state)
@@ -75,7 +76,7 @@ dates_are_written_as_they_are_read(void **state)
 	assert_string_equal(text, "Thu, 01 Jan 1970 00:00:00 GMT");
 }
 
-/* --- Cache-Control (RFC 9111, 5.2) -------------------------------------------------------------------------------------------- */
+/* --- Cache-Control (RFC 9111, 5.2) ---------------------------------------------------------------------- */
 
 /* What is read, as text: the numbers that are there and the flags that are set. */
 static void
@@ -85,8 +86,12 @@ print_control(char *to, const struct cache_control *c)
 		const char *name;
 		int64_t value;
 	} numbers[] = {
-		{ "max-age", c->max_age }, { "s-maxage", c->s_maxage }, { "max-stale", c->max_stale }, { "min-fresh", c->min_fresh },
-		{ "swr", c->while_revalidate }, { "sie", c->if_error },
+		{ "max-age", c->max_age },
+		{ "s-maxage", c->s_maxage },
+		{ "max-stale", c->max_stale },
+		{ "min-fresh", c->min_fresh },
+		{ "swr", c->while_revalidate },
+		{ "sie", c->if_error },
 	};
 	const struct {
 		const char *name;
@@ -124,17 +129,19 @@ directives_are_read(void **state)
 		{ "max-age=60", "max-age=60" },
 		{ "Max-Age=60, PUBLIC", "public max-age=60" },
 		{ "public,max-age=60,s-maxage=10", "public max-age=60 s-maxage=10" },
-		{ "max-age=\"60\"", "max-age=60" },			/* 5.2: both forms */
+		{ "max-age=\"60\"", "max-age=60" }, /* 5.2: both forms */
 		{ "no-cache, no-store , must-revalidate", "no-store no-cache must-revalidate" },
-		{ "stale-while-revalidate=30, stale-if-error=60", "swr=30 sie=60" },	/* RFC 5861 */
+		{ "stale-while-revalidate=30, stale-if-error=60", "swr=30 sie=60" }, /* RFC 5861 */
 		{ "max-stale", "max-stale=any" },
 		{ "max-stale=10", "max-stale=10" },
 		{ "max-stale, max-stale=10", "max-stale=10" },
 		{ "min-fresh=10, min-fresh=20", "min-fresh=20" },
 		{ "only-if-cached, no-transform", "no-transform only-if-cached" },
-		{ "proxy-revalidate, must-understand, immutable", "proxy-revalidate must-understand immutable" },
+		{ "proxy-revalidate, must-understand, immutable",
+			"proxy-revalidate must-understand immutable" },
 		{ ",,, max-age=5 ,,", "max-age=5" },
-		{ "community=\"UCI, max-age=9\", max-age=5", "max-age=5" },	/* 5.2.3: unknown ones, and commas within quotes */
+		{ "community=\"UCI, max-age=9\", max-age=5",
+			"max-age=5" }, /* 5.2.3: unknown ones, and commas within quotes */
 		{ "x=\"a\\\"b, no-store\", max-age=5", "max-age=5" },
 
 		/* Field forms (5.2.2.4, 5.2.2.7) */
@@ -146,7 +153,8 @@ directives_are_read(void **state)
 		{ "no-cache=\"a b/c\"", "no-cache [,a,]" },
 		{ "private=\"@\"", "private" },
 
-		/* Numbers that are too large (1.2.2), no numbers, and several (4.2.1): the most restrictive */
+		/* Numbers that are too large (1.2.2), no numbers, and several (4.2.1): the most
+		 * restrictive */
 		{ "max-age=99999999999999999999999999", "max-age=2147483648" },
 		{ "max-age=2147483649", "max-age=2147483648" },
 		{ "max-age=-1", "max-age=0" },
@@ -206,7 +214,7 @@ too_many_names_mean_the_whole(void **state)
 	assert_false(cache_names_has(&control.unnamed, "", 0));
 }
 
-/* --- targeted fields (RFC 9213) ----------------------------------------------------------------------------------------------- */
+/* --- targeted fields (RFC 9213) ------------------------------------------------------------------------- */
 
 static void
 targeted_fields_are_dictionaries(void **state)
@@ -290,7 +298,7 @@ the_first_good_target_stands_for_all_others(void **state)
 	assert_int_equal(response.control.max_age, 1);
 }
 
-/* --- facts -------------------------------------------------------------------------------------------------------------------- */
+/* --- facts ---------------------------------------------------------------------------------------------- */
 
 static void
 facts_of_a_response(void **state)

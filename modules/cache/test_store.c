@@ -239,7 +239,7 @@ what_does_not_fit_is_no_object(void **state)
 	cache_store_release(&store);
 }
 
-/* --- eviction -------------------------------------------------------------------------------------------------- */
+/* --- eviction ------------------------------------------------------------------------------------------- */
 
 static void
 who_was_asked_for_stays(void **state)
@@ -299,7 +299,7 @@ who_is_read_keeps_its_memory(void **state)
 	cache_store_release(&store);
 }
 
-/* --- purges ------------------------------------------------------------------------------------------------------ */
+/* --- purges --------------------------------------------------------------------------------------------- */
 
 static void
 purges_find_what_they_mean(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes of the store under many threads at once: what is found is whole and its own, and in the end nothing is left over.
+ * Scenes of the store under many threads at once: what is found is whole and its own, and in the end nothing
+ * is left over.
  */
 #include "store_scenes.h"
 

@@ -47,7 +47,8 @@ cache_etag_is_like(const char *a, size_t a_length, const char *b, size_t b_lengt
 	return a_length - skip_a == b_length - skip_b && memcmp(a + skip_a, b + skip_b, a_length - skip_a) == 0;
 }
 
-/* The next entity tag of a list, which is not a list of tokens: a tag may hold commas. False: at the end, or malformed. */
+/* The next entity tag of a list, which is not a list of tokens: a tag may hold commas. False: at the end,
+ * or malformed. */
 static bool
 next_etag(const char **at, const char *end, const char **etag, size_t *length)
 {
@@ -84,8 +85,8 @@ matches_any(const struct cache_text *list, const char *etag)
 	return false;
 }
 
-/* If-Modified-Since is left out of account where there is If-None-Match (RFC 9110, 13.1.3). Without Last-Modified the cache compares
- * with Date (RFC 9111, 4.3.2). */
+/* If-Modified-Since is left out of account where there is If-None-Match (RFC 9110, 13.1.3). Without
+ * Last-Modified the cache compares with Date (RFC 9111, 4.3.2). */
 bool
 cache_is_not_modified(const struct cache_request *request, const struct cache_validators *stored, int64_t now)
 {
@@ -103,8 +104,9 @@ cache_is_not_modified(const struct cache_request *request, const struct cache_va
 	return stored->date >= 0 && stored->date <= since;
 }
 
-/* A date is a strong validator only if the representation cannot have changed twice within it: Date is a minute later (RFC 9110, 8.8.2.2 has
- * a second where the clock is known to be the same, which it is not here). */
+/* A date is a strong validator only if the representation cannot have changed twice within it: Date is a
+ * minute later (RFC 9110, 8.8.2.2 has a second where the clock is known to be the same, which it is not
+ * here). */
 #define STRONG_AFTER 60
 
 bool
@@ -116,13 +118,14 @@ cache_if_range_holds(const struct cache_request *request, const struct cache_val
 	if (range->at == NULL)
 		return true;
 	if (cache_etag_is_valid(range->at, range->length))
-		return stored->etag != NULL && cache_etag_is_same(range->at, range->length, stored->etag, strlen(stored->etag));
+		return stored->etag != NULL &&
+			cache_etag_is_same(range->at, range->length, stored->etag, strlen(stored->etag));
 	date = cache_date_parse(range->at, range->length, now);
 	return date >= 0 && date == stored->modified && stored->date >= stored->modified + STRONG_AFTER;
 }
 
-/* A strong tag must be the same; a weak one, or a date, like it; and where the 304 has no validator, the one that was asked
- * about is meant. */
+/* A strong tag must be the same; a weak one, or a date, like it; and where the 304 has no validator, the
+ * one that was asked about is meant. */
 bool
 cache_is_selected(const struct cache_validators *stored, const struct cache_response *fresh)
 {
@@ -139,7 +142,7 @@ cache_is_selected(const struct cache_validators *stored, const struct cache_resp
 	return true;
 }
 
-/* --- heads ------------------------------------------------------------------------------------------------------------------ */
+/* --- heads ---------------------------------------------------------------------------------------------- */
 
 /* The line at *at, without its end; false when there is no other. */
 static bool
@@ -192,7 +195,8 @@ put(char **to, const char *end, const char *line, size_t length)
 }
 
 size_t
-cache_merge_lines(char *to, size_t room, const char *stored, size_t stored_length, const char *fresh, size_t fresh_length)
+cache_merge_lines(char *to, size_t room, const char *stored, size_t stored_length, const char *fresh,
+	size_t fresh_length)
 {
 	const char *start = to, *end = to + room, *at, *line;
 	size_t length, name;

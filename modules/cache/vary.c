@@ -2,7 +2,8 @@
 /*
  * vary: which of the responses to one key suits a request.
  *
- * A variant reads "accept-encoding=br,gzip" LF "cookie" LF: a field that is there with what it says, and one that is not.
+ * A variant reads "accept-encoding=br,gzip" LF "cookie" LF: a field that is there with what it says, and one
+ * that is not.
  */
 #include "vary.h"
 
@@ -21,7 +22,8 @@ is_space(char c)
 static bool
 is_token(char c)
 {
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+		(c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static char
@@ -30,7 +32,7 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* --- Vary ------------------------------------------------------------------------------------------------------------------- */
+/* --- Vary ----------------------------------------------------------------------------------------------- */
 
 static bool
 add_name(struct cache_names *names, unsigned *count, const char *name, size_t length)
@@ -121,7 +123,7 @@ cache_vary_write(const struct cache_names *names, char *to)
 	*to = '\0';
 }
 
-/* --- variants --------------------------------------------------------------------------------------------------------------- */
+/* --- variants ------------------------------------------------------------------------------------------- */
 
 struct writer {
 	char *start, *at, *end;
@@ -172,7 +174,8 @@ without_full_weight(const char *member, size_t length)
 	return length;
 }
 
-/* In lower case, without white space around commas and semicolons, and without weights of 1. In place; returns the new length. */
+/* In lower case, without white space around commas and semicolons, and without weights of 1. In place;
+ * returns the new length. */
 static size_t
 normalise(char *text, size_t length)
 {
@@ -184,7 +187,8 @@ normalise(char *text, size_t length)
 		if (is_space(c)) {
 			while (i + 1 < length && is_space(text[i + 1]))
 				i++;
-			if (to == text || to[-1] == ',' || to[-1] == ';' || i + 1 == length || text[i + 1] == ',' || text[i + 1] == ';')
+			if (to == text || to[-1] == ',' || to[-1] == ';' || i + 1 == length ||
+				text[i + 1] == ',' || text[i + 1] == ';')
 				continue;
 			c = ' ';
 		} else if (c == ',') {
@@ -196,7 +200,8 @@ normalise(char *text, size_t length)
 	return (size_t)(member - text) + without_full_weight(member, (size_t)(to - member));
 }
 
-/* Put the members of a list in order, each once; but leave one alone that has quoted strings, in which all counts. */
+/* Put the members of a list in order, each once; but leave one alone that has quoted strings, in which all
+ * counts. */
 static void
 put_in_order(struct writer *w, char *list, size_t length)
 {
@@ -280,8 +285,8 @@ cache_vary_coding(const char *accept_encoding, const char *codings, const char *
 static bool
 is_list(const char *name)
 {
-	return strcmp(name, "accept") == 0 || strcmp(name, "accept-encoding") == 0 || strcmp(name, "accept-language") == 0 ||
-		strcmp(name, "accept-charset") == 0;
+	return strcmp(name, "accept") == 0 || strcmp(name, "accept-encoding") == 0 ||
+		strcmp(name, "accept-language") == 0 || strcmp(name, "accept-charset") == 0;
 }
 
 /* One field of the variant, where w->at stands. */
@@ -315,9 +320,12 @@ put_field(struct writer *w, const char *name, cache_field_reader *read, void *ar
 }
 
 size_t
-cache_vary_variant(char *to, size_t room, const char *names, cache_field_reader *read, void *argument, const char *codings)
+cache_vary_variant(char *to, size_t room, const char *names, cache_field_reader *read, void *argument,
+	const char *codings)
 {
-	struct writer w = { .start = to, .at = to, .end = to + (room < CACHE_VARIANT_MOST ? room : CACHE_VARIANT_MOST) };
+	struct writer w = {
+		.start = to, .at = to, .end = to + (room < CACHE_VARIANT_MOST ? room : CACHE_VARIANT_MOST)
+	};
 	char name[CACHE_NAMES_MOST];
 
 	while (*names != '\0' && !w.full) {

@@ -69,8 +69,8 @@ walk_bucket(struct cache_store *store, uint64_t bucket, const struct cache_name 
 }
 
 void
-cache_store_walk(struct cache_store *store, const struct cache_name *name, bool (*each)(void *argument, struct cache_object *),
-	void *argument)
+cache_store_walk(struct cache_store *store, const struct cache_name *name,
+	bool (*each)(void *argument, struct cache_object *), void *argument)
 {
 	if (name != NULL) {
 		walk_bucket(store, name->hash & store->bucket_mask, name, each, argument);
@@ -81,7 +81,7 @@ cache_store_walk(struct cache_store *store, const struct cache_name *name, bool 
 			return;
 }
 
-/* --- another size -------------------------------------------------------------------------------------------------- */
+/* --- another size --------------------------------------------------------------------------------------- */
 
 bool
 cache_store_is(struct cache_store *store, const struct cache_store_options *options)
@@ -94,7 +94,8 @@ cache_store_is(struct cache_store *store, const struct cache_store_options *opti
 	return same;
 }
 
-/* Does any of its blocks lie in memory that is to go? Of one that is being filled nobody else may look at the segments. */
+/* Does any of its blocks lie in memory that is to go? Of one that is being filled nobody else may look at
+ * the segments. */
 static bool
 is_retired(const struct cache_memory *memory, const struct cache_object *object)
 {
@@ -133,7 +134,8 @@ evict_retired(struct cache_store *store, uint64_t bucket)
 bool
 cache_store_resize(struct cache_store *store, const struct cache_store_options *options)
 {
-	size_t size = options->size < CACHE_SIZE_LEAST ? CACHE_SIZE_LEAST : options->size, tables = store->tables_size;
+	size_t size = options->size < CACHE_SIZE_LEAST ? CACHE_SIZE_LEAST : options->size,
+		tables = store->tables_size;
 	bool good, smaller;
 
 	pthread_mutex_lock(&store->lock);
