@@ -17,6 +17,7 @@
 #include "exchange.h"
 #include "pool.h"
 #include "resolver.h"
+#include "srv.h"
 #include "thread.h"
 
 enum { STAGGER = 250, ATTEMPTS = 4 };
@@ -168,7 +169,7 @@ reach(struct dial *d, struct upstream *u)
 {
 	const struct weir_peer *peer = &d->x->peer;
 
-	if (d->answer != NULL && d->next > 1)
+	if (d->answer != NULL && d->answer->best == 0 && d->next > 1)
 		remember(d, u);
 	if (!establish_is_needed(peer)) {
 		adopt_winner(d, u);
@@ -238,6 +239,8 @@ address_at(const struct dial *d, unsigned index, struct sockaddr_storage *to)
 	}
 	found = &d->answer->addresses[index];
 	memcpy(to, &found->any, found->length);
+	if (d->answer->best > 0)	/* of a service, which has its port */
+		return found->length;
 	if (to->ss_family == AF_INET6)
 		((struct sockaddr_in6 *)to)->sin6_port = htons(address->port);
 	else
@@ -357,6 +360,16 @@ end_passed(struct deadline *deadline)
 
 /* --- names ---------------------------------------------------------------------------------------------------------------- */
 
+/* Each dial of a service draws anew which of its best servers is asked first. */
+static void
+begin_with(struct resolver_answer *answer, unsigned index)
+{
+	struct resolver_address first = answer->addresses[index];
+
+	answer->addresses[index] = answer->addresses[0];
+	answer->addresses[0] = first;
+}
+
 static bool
 use_answer(struct dial *d, const struct resolver_answer *answer)
 {
@@ -368,6 +381,8 @@ use_answer(struct dial *d, const struct resolver_answer *answer)
 	*d->answer = *answer;
 	d->count = answer->count;
 	d->failure = WEIR_PEER_OK;
+	if (answer->best > 1)
+		begin_with(d->answer, srv_choose(answer, weir_random()));
 	return true;
 }
 

@@ -169,6 +169,8 @@ libweircore_a_SOURCES = \
 	server/slot.h \
 	server/sockets.c \
 	server/source.c \
+	server/srv.c \
+	server/srv.h \
 	server/state.c \
 	server/state.h \
 	server/status.c \

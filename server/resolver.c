@@ -22,6 +22,7 @@
 #include "hosts.h"
 #include "name.h"
 #include "resolver_entry.h"
+#include "srv.h"
 
 enum {				/* milliseconds */
 	OTHER_FAMILY = 50,	/* how long one family's answer waits for the other's */
@@ -41,6 +42,8 @@ struct resolver {
 	struct event_base *base;
 	struct dns *dns;
 	struct hosts *hosts;
+	struct weir_address servers[SRV_SERVERS];	/* that were given; for services */
+	unsigned server_count;
 	int64_t files_checked;
 	struct name_table names;
 	struct queue ready;
@@ -107,6 +110,8 @@ deliver(evutil_socket_t fd, short what, void *argument)
 
 		leave_queue(r);
 		free(r);
+		if (copy.entry != NULL)
+			copy.entry->answer.ttl = copy.entry->expires - weir_now();
 		copy.callback(copy.entry != NULL ? &copy.entry->answer : &no_name, copy.argument);
 		if (copy.entry != NULL)
 			copy.entry->name.holds--;
@@ -167,6 +172,33 @@ waited_enough(evutil_socket_t fd, short what, void *argument)
 		serve(e);
 }
 
+static void
+service_answered(const struct srv_answer *answer, void *argument)
+{
+	struct entry *e = argument;
+
+	entry_take_service(e, answer);
+	srv_free(&e->srv);
+	e->name.holds--;
+	serve(e);
+}
+
+static bool
+ask_service(struct entry *e)
+{
+	struct resolver *r = e->resolver;
+
+	e->srv = srv_ask(r, e->name.text + sizeof(SRV_PREFIX) - 1, r->servers, r->server_count, service_answered, e);
+	e->name.holds += e->srv != NULL;
+	return e->srv != NULL;
+}
+
+static bool
+is_asked(const struct entry *e)
+{
+	return e->questions != NULL || e->srv != NULL;
+}
+
 /* False without memory. */
 static bool
 ask(struct entry *e)
@@ -174,6 +206,8 @@ ask(struct entry *e)
 	struct resolver *r = e->resolver;
 	unsigned asked = 0;
 
+	if (srv_is_service(e->name.text))
+		return ask_service(e);
 	assert(e->questions == NULL);
 	e->name.holds++;
 	e->questions = calloc(2, sizeof(*e->questions));
@@ -214,11 +248,11 @@ is_known(struct entry *e)
 	int64_t now = weir_now();
 
 	if (entry_holds(e, now)) {
-		if (now >= e->refresh && e->learnt_until > 0 && e->questions == NULL)
+		if (now >= e->refresh && e->learnt_until > 0 && !is_asked(e))
 			ask(e);
 		return true;
 	}
-	if (e->questions != NULL)
+	if (is_asked(e))
 		return false;
 	check_files(e->resolver, now);
 	return entry_take_local(e, e->resolver->hosts, FILES_CHECKED);
@@ -255,6 +289,20 @@ entry_for(struct resolver *r, const char *name)
 	return e;
 }
 
+/* A service keeps its prefix, so that it is no host's name. */
+static bool
+normalise(const char *name, char to[NAME_LENGTH + 1])
+{
+	size_t prefix = srv_is_service(name) ? sizeof(SRV_PREFIX) - 1 : 0;
+	char rest[NAME_LENGTH + 1];
+
+	if (!name_normalise(name + prefix, rest) || prefix + strlen(rest) > NAME_LENGTH)
+		return false;
+	memcpy(to, SRV_PREFIX, prefix);
+	strcpy(to + prefix, rest);
+	return true;
+}
+
 /* --- for callers ---------------------------------------------------------------------------------------- */
 
 const struct resolver_answer *
@@ -263,7 +311,7 @@ resolver_cached(struct resolver *r, const char *name)
 	char normal[NAME_LENGTH + 1];
 	struct entry *e;
 
-	if (!name_normalise(name, normal))
+	if (!normalise(name, normal))
 		return &no_name;
 	e = entry_for(r, normal);
 	return e != NULL && is_known(e) ? &e->answer : NULL;
@@ -279,9 +327,9 @@ resolver_lookup(struct resolver *r, const char *name, resolver_callback *callbac
 
 	if (request == NULL)
 		return NULL;
-	if (name_normalise(name, normal)) {
+	if (normalise(name, normal)) {
 		e = entry_for(r, normal);
-		if (e == NULL || (!(known = is_known(e)) && e->questions == NULL && !ask(e))) {
+		if (e == NULL || (!(known = is_known(e)) && !is_asked(e) && !ask(e))) {
 			free(request);
 			return NULL;
 		}
@@ -326,6 +374,8 @@ resolver_new_with(struct event_base *base, const struct weir_list *servers, cons
 		return NULL;
 	r->base = base;
 	r->files_checked = weir_now();
+	for (size_t i = 0; servers != NULL && i < servers->count && r->server_count < SRV_SERVERS; i++)
+		r->servers[r->server_count++] = ((const struct weir_address *)servers->items)[i];
 	name_table_init(&r->names);
 	queue_init(&r->ready);
 	r->deliver = event_new(base, -1, 0, deliver, r);
@@ -367,6 +417,7 @@ resolver_free(struct resolver **resolver)
 		free_requests(&e->waiting);
 		if (e->questions != NULL)
 			end_questions(e);
+		srv_free(&e->srv);
 		name_remove(&r->names, &e->name);
 		free(e);
 	}

@@ -25,7 +25,7 @@ struct weir_list;
 
 enum { RESOLVER_ADDRESSES = 16, RESOLVER_ENTRIES = 4096 };	/* of one name; names kept by one resolver */
 
-/* One address without a port: the caller writes that in. */
+/* One address; of a service with its port, else without: the caller writes that in. */
 struct resolver_address {
 	socklen_t length;
 	union {
@@ -39,6 +39,9 @@ struct resolver_answer {
 	unsigned count;			/* 0: the name has no address, and `error` says why */
 	const char *error;		/* static text; NULL when count > 0 */
 	bool stale;			/* past its time: the servers do not answer */
+	int64_t ttl;			/* milliseconds for which it holds from now on; set for callbacks */
+	unsigned best;			/* of a service: so many come first, in the order that weights and chance make */
+	uint16_t weights[RESOLVER_ADDRESSES];	/* of a service's addresses, whose ports are known as well */
 	struct resolver_address addresses[RESOLVER_ADDRESSES];
 };
 
@@ -47,6 +50,8 @@ struct resolver_answer {
 typedef void resolver_callback(const struct resolver_answer *, void *argument);
 
 /*
+ * A name may be a service, "srv:_http._tcp.example.org": then it is asked for by SRV records (srv.h), on an event thread only.
+ *
  * `servers` is a list of struct weir_address (numeric, port 53 where 0); empty or NULL: those of
  * /etc/resolv.conf, and 127.0.0.1 where that names none. Both files are read again when they have changed.
  * NULL without memory. The base must live longer.

@@ -8,6 +8,7 @@
 #include <weir/thread.h>
 
 #include "hosts.h"
+#include "srv.h"
 
 enum {
 	TTL_MIN = 1000,			/* milliseconds, all of these */
@@ -177,6 +178,16 @@ entry_take_failure(struct entry *e)
 	e->answer = (struct resolver_answer){ .error = errors[worse->result] };
 	e->learnt_until = 0;
 	set_expiry(e, worse->result == DNS_MISSING ? clamp(ttl * 1000, TTL_MIN, MISSING_MAX) : TTL_MIN);
+}
+
+void
+entry_take_service(struct entry *e, const struct srv_answer *found)
+{
+	if (found->answer.count == 0 && entry_use_stale(e))
+		return;
+	e->answer = found->answer;
+	set_expiry(e, clamp(found->ttl, TTL_MIN, found->answer.count > 0 ? TTL_MAX : TTL_MIN));
+	e->learnt_until = found->answer.count > 0 ? e->expires : 0;
 }
 
 bool

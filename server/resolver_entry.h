@@ -11,6 +11,8 @@
 #include "resolver.h"
 
 struct hosts;
+struct srv;
+struct srv_answer;
 
 struct queue {
 	struct resolver_request *first, **last;
@@ -26,6 +28,7 @@ struct entry {
 	struct name name;		/* held by each request, and by the questions */
 	struct resolver *resolver;
 	struct question *questions;	/* both families', while the name is asked for */
+	struct srv *srv;		/* the same of a service */
 	struct event *timer;		/* meanwhile */
 	struct queue waiting;
 	int64_t expires, refresh;	/* of what is known; refresh: when to ask again beforehand */
@@ -47,6 +50,9 @@ void entry_take_failure(struct entry *);
 
 /* Serve what was known before, for a while; false when there is nothing, or it is too old. */
 bool entry_use_stale(struct entry *);
+
+/* Take what is known of a service; what was known before serves on for a while where that is nothing. */
+void entry_take_service(struct entry *, const struct srv_answer *);
 
 /* Put this address first, now and at each refresh for a while. */
 void entry_prefer(struct entry *, const struct sockaddr *);

@@ -7,6 +7,8 @@
  */
 #include "settings.h"
 #include "generation.h"
+#include "name.h"
+#include "srv.h"
 #include "terminate.h"
 #include "thread.h"
 #include "tls_client.h"
@@ -140,6 +142,7 @@ static const char *
 parse_server(struct weir_build *build, const char *text, void *value)
 {
 	struct server_line *line = value;
+	char normal[NAME_LENGTH + 1];
 	char *words = (char *)(uintptr_t)weir_build_printf(build, "%s", text), *word, *rest = NULL;
 	const char *why;
 
@@ -148,10 +151,15 @@ parse_server(struct weir_build *build, const char *text, void *value)
 		return "no memory";
 	if ((line->name = strtok_r(words, " \t", &rest)) == NULL)
 		return "write an address, like 10.0.0.1:80";
-	if (!weir_parse_address(build, line->name, -1, &line->address, &why))
+	if (srv_is_service(line->name)) {
+		if (!name_normalise(line->name + sizeof(SRV_PREFIX) - 1, normal))
+			return "write the service's name after srv:, like srv:_http._tcp.example.org";
+		line->address.host = line->name;	/* the resolver knows what it is, and the port with it */
+	} else if (!weir_parse_address(build, line->name, -1, &line->address, &why)) {
 		return why;
-	if (line->address.host != NULL && line->address.port == 0)
+	} else if (line->address.host != NULL && line->address.port == 0) {
 		return "the port of a server is not 0";
+	}
 	while ((word = strtok_r(NULL, " \t", &rest)) != NULL)
 		if ((why = parse_server_word(build, word, line)) != NULL)
 			return why;
@@ -344,7 +352,7 @@ const struct weir_option upstream_options[] = {
 	{ "server", WEIR_CUSTOM, AT(server), .required = true, .repeat = true,
 		.size = sizeof(struct server_line), .parse = parse_server,
 		.doc = "An origin: ADDRESS [weight=N] [backup]. The address is HOST:PORT, [IPv6]:PORT or "
-		"unix:/path; a backup is used when no other server is usable." },
+		"unix:/path, or srv:NAME for a service that DNS tells by SRV records; a backup is used when no other server is usable." },
 	{ "host", WEIR_TEXT, AT(host),
 		.doc = "The Host that the origin sees; without it, what the client sent." },
 	{ "bind", WEIR_CUSTOM, AT(bind), .size = sizeof(struct weir_address), .parse = parse_bind,

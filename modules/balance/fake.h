@@ -361,7 +361,7 @@ weir_failure(struct weir_exchange *x)
 const struct weir_address *
 weir_server_address(const struct weir_server *server)
 {
-	static const struct weir_address address = { .host = "a" };
+	static const struct weir_address address = { .host = "a", .port = 80 };
 
 	(void)server;
 	return &address;

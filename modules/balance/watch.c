@@ -76,7 +76,9 @@ authority_of(const struct balance_settings *s, const struct weir_server *server)
 {
 	if (s->check_host != NULL)
 		return s->check_host;
-	return weir_server_address(server)->host != NULL ? weir_server_name(server) : "localhost";
+	if (weir_server_address(server)->host == NULL)
+		return "localhost";
+	return weir_server_name(server) + (weir_server_address(server)->port == 0 ? strlen("srv:") : 0);
 }
 
 /* Where too many are under way already, it is for the next second. */

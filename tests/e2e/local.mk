@@ -25,6 +25,7 @@ E2E_TESTS = \
 	tests/e2e/test_pooling.py \
 	tests/e2e/test_process.py \
 	tests/e2e/test_routing.py \
+	tests/e2e/test_services.py \
 	tests/e2e/test_streaming.py \
 	tests/e2e/test_tls.py \
 	tests/e2e/test_tls_origins.py \

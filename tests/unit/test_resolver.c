@@ -7,6 +7,7 @@
  * real and short: our resolv.conf says so.
  */
 #include "server/resolver.h"
+#include "server/srv.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -518,6 +519,37 @@ the_address_that_won_comes_first(void **state)
 	assert_int_equal(others, 8);		/* IPv6 again */
 }
 
+/* Two of the best priority, and one behind them that is never the first. */
+static void
+a_service_draws_by_weight(void **state)
+{
+	struct resolver_answer answer = { .count = 3, .best = 2, .weights = { 30, 10, 1000 } };
+	const struct resolver_answer none = { .count = 2, .best = 2 };
+	unsigned firsts[3] = { 0 };
+
+	(void)state;
+	for (uint64_t random = 0; random < 4002; random++)
+		firsts[srv_choose(&answer, random)]++;
+	assert_int_equal(firsts[0], 3001);
+	assert_int_equal(firsts[1], 1001);
+	assert_int_equal(srv_choose(&none, 0), 0);
+	assert_int_equal(srv_choose(&none, 1), 1);
+	answer.weights[0] = answer.weights[1] = 65535;
+	assert_in_range(srv_choose(&answer, UINT64_MAX), 0, 1);
+}
+
+/* Its question needs an event thread, which this program has not: nobody waits in vain. */
+static void
+a_service_needs_an_event_thread(void **state)
+{
+	(void)state;
+	assert_true(srv_is_service("srv:_http._tcp.both.test"));
+	assert_false(srv_is_service("srv.test"));
+	assert_null(resolver_cached(resolver, "srv:_http._tcp.both.test"));
+	assert_null(resolver_lookup(resolver, "srv:_http._tcp.both.test", NULL, NULL));
+	assert_non_null(resolver_cached(resolver, "srv:"));		/* known to be none */
+}
+
 static void
 lookups_of_one_name_are_one_question(void **state)
 {
@@ -826,6 +858,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_answer_holds_as_long_as_its_time, start, end),
 		cmocka_unit_test_setup_teardown(times_are_bounded, start, end),
 		cmocka_unit_test_setup_teardown(a_name_in_use_is_asked_for_beforehand, start, end),
+		cmocka_unit_test_setup_teardown(a_service_draws_by_weight, start, end),
+		cmocka_unit_test_setup_teardown(a_service_needs_an_event_thread, start, end),
 		cmocka_unit_test_setup_teardown(the_address_that_won_comes_first, start, end),
 		cmocka_unit_test_setup_teardown(lookups_of_one_name_are_one_question, start, end),
 		cmocka_unit_test_setup_teardown(what_is_called_off_is_not_called, start, end),
