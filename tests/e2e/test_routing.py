@@ -347,17 +347,21 @@ upstream = a
 
 
 def test_websockets_stay_through_reloads_and_changes_and_go_as_the_operator_says(echo):
+    """A longer one: SOCKETS=1000 SWAPS=100."""
+    count, swaps = int(os.environ.get("SOCKETS", "20")), int(os.environ.get("SWAPS", "10"))
     with scene.Weir(WS_INI % echo, threads=2) as weir:
-        ws, gone = Sockets(weir, "ws.test", 20), Sockets(weir, "gone.test", 5)
-        for number in range(10):
+        ws, gone = Sockets(weir, "ws.test", count), Sockets(weir, "gone.test", 5)
+        for number in range(swaps):
             ws.talk(b"%d" % number)
             assert weir.call("PATCH", "/v1/routes/gone", {"match": f"gone{number}.test/*"})[0] == 200
             weir.reload(WS_INI % echo)
         ws.talk(b"again")
         first = weir.call("GET", "/v1/generations")[1]["generations"][0]
-        assert (first["number"], first["serving"], first["requests"], sum(first["requests_by_thread"])) == (1, False, 25, 25)
+        assert (first["number"], first["serving"], first["requests"], sum(first["requests_by_thread"])) == (
+            1, False, count + 5, count + 5)
         code, said = weir.ctl("generations")
-        assert code == 0 and re.search(r"^1 .* 25 ", said, re.M) and re.search(r"^21 .* serving$", said, re.M), said
+        assert code == 0 and re.search(rf"^1 .* {count + 5} ", said, re.M), said
+        assert re.search(rf"^{2 * swaps + 1} .* serving$", said, re.M), said
         assert weir.call("DELETE", "/v1/routes/gone")[0] == 200
         gone.talk(b"still here")
         assert weir.call("PUT", "/v1/routes/gone", {"match": "gone.test/*", "upstream": "a"})[0] == 200

@@ -35,6 +35,7 @@ UNIT_TESTS = \
 	tests/unit/test_option \
 	tests/unit/test_option_print \
 	tests/unit/test_outlet \
+	tests/unit/test_overlay \
 	tests/unit/test_pool \
 	tests/unit/test_reply \
 	tests/unit/test_report \

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scenes for the overlay: sections on top of files, changes that are kept or undone, and what an INI file could hold.
+ */
+#include "server/config.h"
+#include "server/overlay.h"
+#include "server/report.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct overlay *overlay;
+static struct config *files;
+
+static void
+add_file_section(const char *kind, const char *name, const char *value)
+{
+	struct config_section *section = config_add_section(files, kind, name, "weir.ini", 1);
+
+	assert_non_null(section);
+	assert_true(config_add_entry(files, section, "key", value, "weir.ini", 2));
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	overlay = overlay_new("routing.ini");
+	files = config_new();
+	assert_non_null(overlay);
+	assert_non_null(files);
+	add_file_section("route", "a", "files");
+	add_file_section("module", "m", "files");
+	add_file_section("route", "b", "files");
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	overlay_free(&overlay);
+	config_free(&files);
+	return 0;
+}
+
+static void
+put(const char *name, const char *value)
+{
+	struct overlay_section *section = overlay_section_new("route", name);
+
+	assert_non_null(section);
+	if (value != NULL)
+		assert_true(overlay_section_add(&section, "key", value));
+	section->deleted = value == NULL;
+	assert_true(overlay_put(overlay, section));
+}
+
+/* "a=files b=files ": the routes that hold, in their order. */
+static const char *
+routes(void)
+{
+	static char text[4096];
+	struct report report;
+	struct config *config;
+	size_t length = 0;
+
+	report_init(&report);
+	config = overlay_apply(overlay, files, &report);
+	assert_non_null(config);
+	*text = '\0';
+	for (const struct config_section *s = config_find(config, "route", NULL); s != NULL; s = s->next_of_kind)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s=%s ", s->name, s->entries->value);
+	assert_non_null(config_find(config, "module", "m"));
+	config_free(&config);
+	report_free(&report);
+	return text;
+}
+
+static void
+sections_replace_come_beside_and_take_away(void **state)
+{
+	(void)state;
+	put("b", "hot");
+	put("c", "hot");
+	put("a", NULL);
+	assert_string_equal(routes(), "b=hot c=hot ");
+	assert_true(overlay_drop(overlay, "route", "a"));
+	assert_string_equal(routes(), "a=files b=hot c=hot ");
+}
+
+static void
+a_change_that_is_rolled_back_leaves_what_was_there_in_its_order(void **state)
+{
+	(void)state;
+	put("x", "1");
+	put("y", "1");
+	put("z", "1");
+	overlay_commit(overlay);
+	assert_true(overlay_drop(overlay, "route", "y"));
+	assert_true(overlay_drop(overlay, "route", "x"));
+	put("z", "2");
+	put("y", "2");
+	put("new", "2");
+	assert_true(overlay_drop(overlay, "route", "new"));
+	assert_string_equal(routes(), "a=files b=files z=2 y=2 ");
+	overlay_roll_back(overlay);
+	assert_string_equal(routes(), "a=files b=files x=1 y=1 z=1 ");
+	assert_int_equal(overlay->count, 3);
+}
+
+static void
+thousands_are_found_by_name(void **state)
+{
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "r%d", i);
+		put(name, "1");
+	}
+	overlay_commit(overlay);
+	assert_int_equal(overlay->count, 5000);
+	assert_string_equal(overlay_name(overlay_find(overlay, "route", "r4711")), "r4711");
+	assert_null(overlay_find(overlay, "upstream", "r4711"));
+	assert_true(overlay_drop(overlay, "route", "r4711"));
+	overlay_commit(overlay);
+	assert_null(overlay_find(overlay, "route", "r4711"));
+}
+
+static void
+what_an_ini_file_could_not_hold_is_told(void **state)
+{
+	static const struct {
+		const char *name, *key, *value, *said;
+	} cases[] = {
+		{ "a", "key", "value", NULL },
+		{ "a", "key", "x;y # z", NULL },
+		{ "a", "key", "x ; y", "would be lost" },
+		{ "a", "key", " x", "would be lost" },
+		{ "a", "key", "x\ny = 1", "one line" },
+		{ "a", "key", "x\x01", "control character" },
+		{ "a", "", "x", "no key" },
+		{ "a", "k y", "x", "is not a key" },
+		{ "a", "[x]", "x", "header" },
+		{ "a b", "key", "x", "one word" },
+		{ "a]", "key", "x", "stands after" },
+	};
+	char why[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct overlay_section *section = overlay_section_new("route", cases[i].name);
+		const char *key;
+
+		assert_non_null(section);
+		assert_true(overlay_section_add(&section, cases[i].key, cases[i].value));
+		*why = '\0';
+		assert_int_equal(overlay_section_fits(section, why, sizeof(why), &key), cases[i].said == NULL);
+		if (cases[i].said != NULL && strstr(why, cases[i].said) == NULL)
+			fail_msg("`%s`: `%s`", cases[i].value, why);
+		overlay_section_free(&section);
+	}
+	assert_null(overlay_section_new("listen", "a"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(sections_replace_come_beside_and_take_away, begin, end),
+		cmocka_unit_test_setup_teardown(a_change_that_is_rolled_back_leaves_what_was_there_in_its_order, begin, end),
+		cmocka_unit_test_setup_teardown(thousands_are_found_by_name, begin, end),
+		cmocka_unit_test_setup_teardown(what_an_ini_file_could_not_hold_is_told, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
