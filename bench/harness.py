@@ -153,7 +153,9 @@ class Origin:
 class Peer:
     """One proxy: start(), sample(), memory(), stop()."""
     pools = True                            # keeps upstream connections of its own
+    proxies, caches = True, True            # which rows it is in
     TLS = None                              # what its configuration says for TLS; None: it has none
+    CACHE = {}                              # and for the rows of caches, by the name in the template
 
     def __init__(self, name, settings, logs=False):
         self.name, self.settings, self.logs = name, settings, logs
@@ -174,10 +176,11 @@ class Peer:
                       "files": self.settings.files, "connections": self.settings.client_limit}
             values["tls"] = self.TLS.format(**self.settings.certificate) if row.tls else ""
             self.tls = row.tls
+            values.update({key: text.format(**values) if row.cached else "" for key, text in self.CACHE.items()})
             self.errors = os.path.join(directory, "stderr")
             environment = {**os.environ, **(MALLOC if self.settings.tune_malloc else {})}
             with open(self.errors, "w") as errors:
-                output = subprocess.PIPE if self.name == "relay" else errors
+                output = subprocess.PIPE if self.name in ("relay", "responder") else errors
                 self.process = spawn(self.command(row, values), cpus, stdin=subprocess.DEVNULL, stdout=output,
                                      stderr=errors, env=environment)
             try:
@@ -255,6 +258,10 @@ class Nginx(Peer):
     SMALL = "proxy_buffering on;"
     TLS = ("ssl_certificate {certificate};\nssl_certificate_key {key};\nssl_protocols TLSv1.3;\n"
            "ssl_ecdh_curve X25519;\nssl_session_tickets on;")
+    CACHE = {
+        "cache_path": "proxy_cache_path {dir}/cache keys_zone=c:16m max_size=256m use_temp_path=off;",
+        "cache": "proxy_cache c; proxy_cache_lock on; proxy_cache_valid 200 1h; "
+                 "proxy_ignore_headers Cache-Control Expires;"}
     LARGE = "proxy_buffering off; proxy_buffer_size 120k; proxy_buffers 8 120k;"
 
     def command(self, row, values):
@@ -270,6 +277,8 @@ class Nginx(Peer):
 
 
 class Haproxy(Peer):
+    CACHE = {"cache_section": "cache c\n\ttotal-max-size 256\n\tmax-object-size 1048576\n\tmax-age 3600\n",
+             "cache": "http-request del-header cache-control\n\thttp-request cache-use c\n\thttp-response cache-store c"}
     TLS = " ssl crt {both} ssl-min-ver TLSv1.3 curves X25519"
 
     def command(self, row, values):
@@ -282,8 +291,42 @@ class Haproxy(Peer):
         return ["haproxy", "-db", "-f", conf]
 
 
+class Varnish(Peer):
+    """One pool of threads: as many as it wants, on the one core that all have."""
+    proxies = False
+    VCL = """vcl 4.1;
+backend default {{ .host = "127.0.0.1"; .port = "{origin}"; }}
+sub vcl_recv {{ unset req.http.Cookie; }}
+sub vcl_backend_response {{ set beresp.ttl = 1h; }}
+"""
+
+    def missing(self):
+        return None if shutil.which("varnishd") else "varnishd is not installed"
+
+    def command(self, row, values):
+        with open(os.path.join(values["dir"], "default.vcl"), "w") as f:
+            f.write(self.VCL.format(**values))
+        return ["varnishd", "-F", "-j", "none", "-n", os.path.join(values["dir"], "work"), "-f", os.path.join(values["dir"], "default.vcl"),
+                "-a", f"127.0.0.1:{values['port']}", "-s", "malloc,256m", "-p", "thread_pools=1"]
+
+
+class Responder(Peer):
+    """No proxy: the origin itself, beside the others' core. What it costs to answer at all."""
+    proxies = False
+
+    def missing(self):
+        return None
+
+    def command(self, row, values):
+        return [os.path.join(self.settings.build, "origin")]
+
+    def await_answer(self):
+        self.port = int(read_line(self.process, 5, "responder"))
+        super().await_answer()
+
+
 class Relay(Peer):
-    pools = False
+    pools = caches = False
 
     def missing(self):
         return None
@@ -298,6 +341,7 @@ class Relay(Peer):
 
 
 class Weir(Peer):
+    CACHE = {"cache": "[module cache]\nsize = 256M\nttl = 200 1h\nignore = request"}
     TLS = "[certificate bench]\ndefault = yes\ncertificate = {certificate}\nkey = {key}"
 
     def program(self):
@@ -340,6 +384,8 @@ class Before(Weir):
 
 
 class Pingora(Peer):
+    caches = False
+
     def missing(self):
         program = self.settings.pingora
         return None if program and os.access(program, os.X_OK) else "pingora: name its program with --pingora"
@@ -352,7 +398,8 @@ class Pingora(Peer):
         return [self.settings.pingora, str(values["port"]), str(values["origin"]), conf]
 
 
-KINDS = {"nginx": Nginx, "haproxy": Haproxy, "relay": Relay, "weir": Weir, "before": Before, "pingora": Pingora}
+KINDS = {"nginx": Nginx, "haproxy": Haproxy, "relay": Relay, "varnish": Varnish, "responder": Responder, "weir": Weir,
+         "before": Before, "pingora": Pingora}
 
 
 class Load:
@@ -388,6 +435,47 @@ class Load:
         if result["errors"]:
             raise Failed(f"{result['errors']} requests failed")
         return result
+
+
+class Pipelined:
+    """One connection: 16 requests in one send, their answers, and again. It is the proxy's time that counts, not ours."""
+    AT_ONCE = 16
+
+    def __init__(self, settings, port, _, requests, path, **_ignored):
+        self.requests, self.head = requests, f"GET {path} HTTP/1.1\r\nHost: www.example.com\r\nAccept: */*\r\n\r\n".encode()
+        self.socket = socket.create_connection(("127.0.0.1", port), settings.timeout)
+        self.cpus = settings.load_cpus
+
+    def __enter__(self):
+        self.batch(1)
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def batch(self, count):
+        self.socket.sendall(self.head * count)
+        got, left = b"", count
+        while left:
+            end = got.find(b"\r\n\r\n")
+            length = re.search(rb"content-length: *(\d+)", got[:end], re.I) if end >= 0 else None
+            if length is None or len(got) < end + 4 + int(length[1]):
+                piece = self.socket.recv(1 << 18)
+                if not piece:
+                    raise Failed("a pipelined connection was closed")
+                got += piece
+                continue
+            got, left = got[end + 4 + int(length[1]):], left - 1
+
+    def go(self):
+        before, allowed = time.monotonic(), os.sched_getaffinity(0)
+        os.sched_setaffinity(0, self.cpus)
+        for _ in range(self.requests // self.AT_ONCE):
+            self.batch(self.AT_ONCE)
+        os.sched_setaffinity(0, allowed)
+        seconds = time.monotonic() - before
+        return {"requests": self.requests, "seconds": seconds, "resumed": 0, "bytes": 0, "reconnects": 0, "errors": 0,
+                "rps": self.requests / seconds, "p50_us": 0, "p99_us": 0}
 
 
 def count_syscalls(peer, load, directory, seconds=10):
