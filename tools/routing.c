@@ -319,18 +319,63 @@ send_file(const struct work *w, const char *method, const char *target, const ch
 	return send(w, method, target, document);
 }
 
+/* The module that balances has the verb `servers`, whatever it is called. */
+static char balancer[64];
+
+static void
+find_balancer(const json_t *answer)
+{
+	const json_t *modules = json_object_get(answer, "modules"), *module, *verb;
+	size_t i, j;
+
+	json_array_foreach(modules, i, module) {
+		if (!json_is_true(json_object_get(module, "used")))
+			continue;
+		json_array_foreach(json_object_get(module, "verbs"), j, verb)
+			if (strcmp(ask_text(verb, "name"), "servers") == 0)
+				snprintf(balancer, sizeof(balancer), "%s", ask_text(module, "name"));
+	}
+}
+
+/* How the servers are: of one upstream, or of all. */
+static int
+show_states(const struct work *w, const char *upstream)
+{
+	json_t *arguments = upstream != NULL ? json_pack("{s[s]}", "arguments", upstream) : NULL;
+	char *body = arguments != NULL ? json_dumps(arguments, JSON_COMPACT) : NULL, target[TARGET];
+	int code = ask_server(w->ask, "GET", "/v1/modules", NULL, find_balancer);
+
+	if (code == DONE && balancer[0] != '\0') {
+		putchar('\n');
+		snprintf(target, sizeof(target), "/v1/modules/%s/servers", balancer);
+		code = ask_server(w->ask, "POST", target, body, show_servers);
+	}
+	free(body);
+	json_decref(arguments);
+	return code;
+}
+
+/* One section, or all; of upstreams with the state of their servers, unless a program reads it. */
+static int
+show_sections(const struct work *w, const char *path, const char *name)
+{
+	bool upstreams = strcmp(path, "upstreams") == 0;
+	char target[TARGET];
+	int code = ask_server(w->ask, "GET", make_target(w, target, path, name, NULL), NULL,
+		name != NULL ? show_section : upstreams ? show_upstreams : show_routes);
+
+	return code == DONE && upstreams && !w->ask->json ? show_states(w, name) : code;
+}
+
 /* routes and upstreams */
 static int
 run_sections(struct work *w)
 {
 	const char *path = w->words[0], *verb = w->count > 1 ? w->words[1] : "", *name = w->count > 2 ? w->words[2] : NULL;
-	void (*show_all)(const json_t *) = strcmp(path, "routes") == 0 ? show_routes : show_upstreams;
 	char target[TARGET];
 
-	if (w->count == 1)
-		return ask_server(w->ask, "GET", make_target(w, target, path, NULL, NULL), NULL, show_all);
-	if (w->count == 2)
-		return ask_server(w->ask, "GET", make_target(w, target, path, verb, NULL), NULL, show_section);
+	if (w->count <= 2)
+		return show_sections(w, path, w->count == 2 ? verb : NULL);
 	if (strcmp(verb, "set") == 0 && w->count > 3)
 		return send(w, "PATCH", make_target(w, target, path, name, NULL), read_words(w, 3));
 	if (strcmp(verb, "add") == 0 && w->count > 3)

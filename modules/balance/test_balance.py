@@ -272,6 +272,9 @@ def test_an_operator_drains_a_server():
         assert weir.ctl("balance", "drain", "origins", a.address)[0] == 0
         assert asked(weir, 6) == "bbbbbb"
         assert (servers(weir)[a.address]["state"], servers(weir)[a.address]["active"]) == ("drained", 1)
+        for words in (["upstreams"], ["upstreams", "origins"]):
+            assert re.search(rf"^origins +{a.address} .* drained ", weir.ctl(*words)[1], re.M)
+        assert "drained" not in weir.ctl("--json", "upstreams")[1]
         weir.reload(ini_of([a, b]))
         assert asked(weir, 6) == "bbbbbb"
         a.mood = "good"
