@@ -139,8 +139,8 @@ download_relay(struct weir_exchange *x)
 			exchange_abort(x, "the client is gone");
 			return WEIR_PHASES;
 		}
-		if (round < ROUNDS)
-			continue;
+		if (round < ROUNDS || (x->upstream != NULL && wire_has_more(&x->upstream->wire)))
+			continue;	/* what was received already no event will announce */
 		if (x->memory_left > 0 || x->source.next != NULL) {	/* others' turn: the socket can be written, so the event comes at once */
 			if (!exchange_want_write(x, true))
 				exchange_abort(x, "no memory to wait for the client");

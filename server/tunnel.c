@@ -23,7 +23,8 @@ move(struct thread *t, struct wire *from, bool *eof, struct buffer **in, struct 
 {
 	enum outlet_result result = out->queued > 0 ? outlet_flush(out, to) : OUTLET_SENT;
 
-	for (int round = 0; result == OUTLET_SENT && round < ROUNDS; round++) {
+	/* What was received already no event will announce. */
+	for (int round = 0; result == OUTLET_SENT && (round < ROUNDS || wire_has_more(from)); round++) {
 		if (*in == NULL && !*eof) {
 			int got = buffer_receive(t, in, from);
 

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import sys
+import threading
 
 import pytest
 
@@ -430,6 +431,77 @@ def test_other_origins(made, program):
             assert "TLS" in answer.body
 
 
+# --- what shares a connection, and what never does ----------------------------------------------------------------------------
+
+SHARES = """
+[module mtls]
+[upstream {name}]
+server = {server}
+tls = yes
+{lines}
+[route {name}]
+match = */{name}
+upstream = {name}
+{more}
+"""
+
+
+def test_every_part_of_an_identity_counts(made):
+    """Many ways to one origin, each other than the first in one part: all have connections of their own. Those that are
+    equal to the first, though their files are others, share its."""
+    bundle = made.write("bundle.pem", made.root.pem + made.other.pem)
+    mine = made.save(Identity("Weir", made.root, purpose="client", serial=77), "mine")
+    theirs = made.save(Identity("Weir", made.other, purpose="client", serial=77), "theirs")
+    copies = [made.write("copy" + os.path.basename(path), open(path, "rb").read()) for path in (made.ca, *mine)]
+    files = made.server("weir.test", "b.test", "127.0.0.1")
+    with contextlib.ExitStack() as stack:
+        origin = stack.enter_context(Origin(files, ca=bundle))
+        second = stack.enter_context(Origin(files, ca=bundle, address=("127.0.0.2", origin.port)))
+        proxy, proxy2 = stack.enter_context(proxies.Proxy()), stack.enter_context(proxies.Proxy())
+        base = {"server": f"127.0.0.1:{origin.port}", "host": "weir.test", "ca": made.ca, "sni": "weir.test", "verify": "yes",
+                "mtls.certificate": mine[0], "mtls.key": mine[1]}
+        ways = {
+            "first": {}, "address": {"server": f"127.0.0.2:{origin.port}"}, "local": {"bind": "127.0.0.3"}, "host": {"host": "b.test"},
+            "sni": {"sni": "b.test"}, "nosni": {"sni": ""}, "verify": {"verify": "ca"}, "unverified": {"verify": "no"},
+            "name": {"verify_name": "b.test"}, "ca": {"ca": bundle}, "alpn": {"alpn": ""}, "priority": {"priority": "NORMAL"},
+            "issuer": {"mtls.certificate": theirs[0], "mtls.key": theirs[1]},
+            "crl": {"crl": made.write("empty.crl", made.root.revoke())},
+            "proxy": {"tunnel.via": proxy.address}, "another": {"tunnel.via": proxy2.address},
+            "credentials": {"tunnel.via": proxy.address, "tunnel.authorization": "a:b"},
+            "equal": {"ca": copies[0], "mtls.certificate": copies[1], "mtls.key": copies[2]},
+        }
+        text = TUNNEL
+        for name, change in ways.items():
+            keys = {**base, **change}
+            server = keys.pop("server")
+            text += SHARES.format(name=name, server=server, lines="\n".join(f"{key} = {value}" for key, value in keys.items()),
+                                  more="").replace("[module mtls]\n", "[module mtls]\n" if name == "first" else "")
+        with weir_to(origin.address, more=text) as weir:
+            for count, name in enumerate(ways):
+                assert weir.ask("/" + name).status == 200, (name, failures(weir))
+                assert len(origin.seen) + len(second.seen) == count + (name != "equal"), name
+            for name in ways:
+                assert weir.ask("/" + name).status == 200, (name, failures(weir))
+            assert len(origin.seen) + len(second.seen) == len(ways) - 1
+            assert all(seen["client"] == "Weir" for seen in origin.seen + second.seen)
+
+
+def test_sessions_move_between_threads(made):
+    with Origin(made.server("weir.test")) as origin, weir_to(origin.address, f"ca = {made.ca}", threads=4) as weir:
+        def ask_often():
+            for n in range(25):
+                assert weir.ask(f"/{n}", "weir.test").body == f"/{n}"
+
+        askers = [threading.Thread(target=ask_often) for _ in range(4)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join(scene.PATIENCE)
+        assert weir.metric("weir_responses_2xx_total") == 100, failures(weir)
+        assert weir.metric("weir_upstream_shelved_total") > 0
+        assert len(origin.seen) < 50
+
+
 # --- through proxies --------------------------------------------------------------------------------------------------------
 
 TUNNEL = "[module tunnel]\n"
@@ -497,6 +569,26 @@ def test_bodies_of_any_size_through_tls_in_tls(made):
         chain = [f"tunnel.via = tls://{proxy.address} sni=near.test", f"tunnel.ca = {made.ca}"]
         with weir_to(origin.address, f"ca = {made.ca}", *chain, more=TUNNEL) as weir:
             assert weir.ask("/a", "weir.test", "POST", body).body == body.decode("latin-1"), failures(weir)
+
+
+def test_long_downloads_through_tls_in_tls(made):
+    """More than one read takes, so that the outer session may hold what no event announces."""
+    body = os.urandom(1 << 20) * 12
+
+    def serve(connection):
+        connection.head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        connection.head()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+        connection.sock = connection.sock.unwrap()
+
+    proxy = tls_proxy(made.server("near.test"))
+    with proxy, Origin(made.server("weir.test"), serve) as origin:
+        chain = [f"tunnel.via = tls://{proxy.address} sni=near.test", f"tunnel.ca = {made.ca}"]
+        with weir_to(origin.address, f"ca = {made.ca}", *chain, more=TUNNEL) as weir:
+            for _ in range(2):
+                assert weir.ask("/a", "weir.test").body.encode("latin-1") == body
+            assert len(proxy.heads) == 1
 
 
 def test_a_proxy_s_certificate_that_is_not_good(made):
