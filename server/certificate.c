@@ -224,10 +224,8 @@ certificates_prepare(struct weir_build *build)
 }
 
 void
-certificates_judge(struct weir_build *build)
+certificates_judge(const struct certificates *all, struct report *report)
 {
-	const struct certificates *all = &build->generation->certificates;
-
 	for (size_t i = 0; i < all->count; i++) {
 		const struct certificate *c = &all->list[i];
 		bool rsa = true;
@@ -239,7 +237,7 @@ certificates_judge(struct weir_build *build)
 			identity_drop(&identity);
 		}
 		if (rsa)
-			report_warning(build->report, c->section->file, c->section->line, "[certificate %s] has RSA keys only: "
+			report_warning(report, c->section->file, c->section->line, "[certificate %s] has RSA keys only: "
 				"their signatures cost several times what ECDSA ones do; add a certificate with an ECDSA key (P-256) "
 				"beside it", c->name);
 	}

@@ -14,7 +14,7 @@
 #include <weir/option.h>
 
 struct config_section;
-struct sections;
+struct report;
 struct weir_build;
 struct weir_identity;
 
@@ -58,6 +58,6 @@ const struct certificate *certificate_find(const struct certificates *, const ch
 bool certificates_prepare(struct weir_build *);
 
 /* Warn where clients would only find RSA keys; once the files have been read. */
-void certificates_judge(struct weir_build *);
+void certificates_judge(const struct certificates *, struct report *);
 
 #endif

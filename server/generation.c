@@ -279,6 +279,8 @@ finish(struct steps *steps, unsigned errors)
 		report_error(report, generation->path, 0, "no memory to build the configuration");
 	if (!steps->build.failed && report->errors == errors && !steps->source->later)
 		credential_read_all(generation, report);
+	if (!steps->build.failed && report->errors == errors && !steps->source->later)
+		certificates_judge(&generation->certificates, report);
 	if (steps->build.failed || report->errors != errors)
 		generation_free(&generation);
 	return generation;

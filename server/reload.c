@@ -175,6 +175,7 @@ publish(struct process *p, struct generation *g, struct report *report)
 		generation_free(&g);
 		return false;
 	}
+	certificates_judge(&g->certificates, report);
 	move_log(p->current, g, report);
 	compare(p, g, first);
 	p->current = g;
