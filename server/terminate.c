@@ -188,13 +188,16 @@ static int
 hear(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
 {
 	struct greeting *g = gnutls_session_get_ptr(session);
-	struct termination *t = g->client->termination;
+	struct termination *t;
 	int error;
 
 	(void)type;
 	(void)when;
 	if (incoming == 0)
 		return 0;
+	if (g == NULL)	/* the handshake is done: nobody begins another */
+		return GNUTLS_E_UNEXPECTED_HANDSHAKE_PACKET;
+	t = g->client->termination;
 	if (g->seen)
 		return hear_again(g, message);
 	if ((error = greeting_read(g, message)) < 0)

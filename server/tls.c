@@ -370,7 +370,7 @@ tls_read(struct tls *tls, struct thread *t, char *to, size_t space)
 
 	assert(space >= TLS_ROOM);
 	tls->thread = t;
-	tls->room = space - HELD < SCRATCH_SIZE ? space - HELD : SCRATCH_SIZE;
+	tls->room = tls->early != NULL ? 0 : space - HELD < SCRATCH_SIZE ? space - HELD : SCRATCH_SIZE;
 	tls->from = tls->to = NULL;
 	tls->dry = false;
 	while (space - got > 0) {

@@ -337,14 +337,13 @@ def test_a_session_is_resumed_nowhere_else(hall, version):
             assert client.sock.session_reused
 
 
-@pytest.mark.parametrize("version", BOTH)
-def test_the_key_before_the_present_one_still_opens_tickets(hall, version):
+def test_a_session_ends_with_the_keys_that_it_was_made_under(hall):
     with scene.Weir(ini(hall)) as weir:
         rotating = weir.read("weir.ini").replace("[weir]\n", "[weir]\nticket_rotation = 2s\n", 1)
         with open(weir.path("weir.ini"), "w", encoding="ascii") as f:
             f.write(rotating)
         assert weir.ctl("reload")[0] == 0
-        made = context(hall, version)
+        made = context(hall)
         _, session = resume(weir, hall, made, None)
         begun = time.monotonic()
         assert resume(weir, hall, made, session)[0]
@@ -363,6 +362,39 @@ def test_without_tickets_nothing_is_resumed(hall):
 
 
 BIG = bytes(range(256)) * 4096 * 3 + b"end"
+
+
+def test_what_follows_the_handshake_at_once_is_not_lost(hall):
+    """The client's last flight and a large upload in one send."""
+    body = BIG[:1000000]
+
+    def count(c):
+        c.head()
+        c.answer(b"%d" % len(c.read(len(body))))
+
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = context(hall, ssl.TLSVersion.TLSv1_3).wrap_bio(incoming, outgoing, server_hostname="one.test")
+    with wire.Origin(count) as origin, scene.Weir(ini(hall, origin=origin.address)) as weir:
+        with socket.create_connection(("127.0.0.1", weir.port()), wire.PATIENCE) as s:
+            with pytest.raises(ssl.SSLWantReadError):
+                session.do_handshake()
+            s.sendall(outgoing.read())
+            while True:
+                incoming.write(s.recv(65536))
+                try:
+                    session.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    pass
+            session.write(b"PUT / HTTP/1.1\r\nHost: one.test\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            s.sendall(outgoing.read())
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n1000000"):
+                incoming.write(s.recv(65536))
+                try:
+                    answer += session.read(65536)
+                except ssl.SSLWantReadError:
+                    pass
 
 
 @pytest.mark.parametrize("version", BOTH)
