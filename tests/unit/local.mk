@@ -48,6 +48,7 @@ UNIT_TESTS = \
 	tests/unit/test_thread \
 	tests/unit/test_trust \
 	tests/unit/test_tls \
+	tests/unit/test_tunnel \
 	tests/unit/test_variable \
 	tests/unit/test_view \
 	tests/unit/test_wait \
@@ -83,6 +84,7 @@ tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_slab_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_sockets_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=bind -Wl,--wrap=calloc -Wl,--wrap=malloc
 tests_unit_test_thread_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc -Wl,--wrap=malloc -Wl,--wrap=pthread_create
+tests_unit_test_tunnel_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_variable_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_view_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
