@@ -5,6 +5,7 @@ import base64
 import contextlib
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests/e2e"))
+import certificates  # noqa: E402
 import scene  # noqa: E402
 import wire  # noqa: E402
 
@@ -507,3 +509,43 @@ def test_curl_and_openssl_through_the_proxy(tls):
             got = subprocess.run(["curl", "-sS", "-k", "-x", f"http://127.0.0.1:{weir.port()}", f"https://a.example:{port}/"],
                                  capture_output=True, timeout=scene.PATIENCE, check=False)
             assert b"407" in got.stderr
+
+
+@contextlib.contextmanager
+def proxy_by_tls(folder, *lines):
+    identity = certificates.Identity("proxy", names=["127.0.0.1", "proxy.test"])
+    identity.save(str(folder))
+    weir = scene.Weir(INI % "\n".join(f"connect.{line}" for line in lines))
+    text = weir.read("weir.ini").replace("[listen web]\n", f"[certificate proxy]\nhost = proxy.test\ncertificate = {folder}/proxy.pem\n"
+                                         f"key = {folder}/proxy.key\n[listen web]\ntls = yes\n", 1)
+    with open(weir.path("weir.ini"), "w", encoding="utf-8") as f:
+        f.write(text)
+    with weir:
+        yield weir
+
+
+def test_the_proxy_itself_may_be_spoken_to_by_tls(tls, tmp_path):
+    port, certificate = tls
+    with proxy_by_tls(tmp_path, "allow = *", "networks = all", f"ports = {port}", f"http_ports = {port}") as weir:
+        got = subprocess.run(["curl", "-sSk", "--proxy-insecure", "--resolve", f"a.example:{port}:127.0.0.1", "-x",
+                              f"https://127.0.0.1:{weir.port()}", f"https://127.0.0.1:{port}/"],
+                             capture_output=True, timeout=scene.PATIENCE, check=False)
+        assert got.returncode == 0 and b"s_server" in got.stdout, got
+        assert certificate
+
+
+def test_ends_and_much_through_a_tunnel_that_begins_in_tls(tmp_path):
+    size = 2 << 20
+    with wire.Origin(lambda c: (c.rest(), c.send(b"all of it"))) as origin:
+        with proxy_by_tls(tmp_path, "allow = *", "networks = all", f"ports = {origin.port}") as weir:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE) as raw:
+                client = context.wrap_socket(raw, server_hostname="proxy.test")
+                client.sendall(f"CONNECT {origin.address} HTTP/1.1\r\nHost: {origin.address}\r\n\r\nearly".encode())
+                assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+                client.sendall(b"x" * size)
+                with contextlib.suppress(ssl.SSLError):      # what still comes is no close_notify
+                    client.unwrap()
+                scene.until(lambda: len(origin.received) == size + 5, "the end was passed on behind all bytes")
+            scene.until(lambda: origin.connections[0].ended, "and seen")

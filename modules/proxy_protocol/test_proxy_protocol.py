@@ -4,6 +4,7 @@
 import contextlib
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests/e2e"))
+import certificates  # noqa: E402
 import scene  # noqa: E402
 import wire  # noqa: E402
 
@@ -173,6 +175,26 @@ def test_a_header_that_waits_outlives_a_reload():
         client.send(v2()[20:] + LAST)
         assert wire.body_of(client)[0] == 200
         assert logged(weir, 1) == ["192.0.2.7 127.0.0.1 GET /last"]
+
+
+def test_tls_begins_behind_the_header(tmp_path):
+    identity = certificates.Identity("one", names=["one.test"])
+    trust, _ = identity.save(str(tmp_path))
+    more = f"[certificate one]\nhost = one.test\ncertificate = {tmp_path}/one.pem\nkey = {tmp_path}/one.key"
+    context = ssl.create_default_context(cafile=trust)
+    with weir_with(more, "tls = yes") as weir:
+        for header in (v1(), v2()):
+            with socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE) as raw:
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)      # the hello goes with the header
+                raw.sendall(header)
+                with context.wrap_socket(raw, server_hostname="one.test") as client:
+                    client.sendall(LAST)
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+                    assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        with socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE) as raw:
+            with pytest.raises(OSError):
+                context.wrap_socket(raw, server_hostname="one.test")        # without it nobody gets in
+        assert logged(weir, 2) == ["192.0.2.7 127.0.0.1 GET /last"] * 2
 
 
 # --- to origins ------------------------------------------------------------------------------------------------------------
