@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * access: allow and deny by address.
+ * access: allow and deny by address, and by a client's certificate.
  *
- * The first rule that holds the address decides. Rules of a [listen] section decide at accept, by the
+ * The first rule that holds the client decides. Rules of a [listen] section decide at accept, by the
  * socket's address, and are a key of their own: what guards a route may name clients behind a proxy
  * whose connection must get in.
  *
  * When settings are checked, their rules become a binary trie a family, so that ten thousand of them
  * cost a request no more than the bits of one address. The rules lie in one array: the earlier of two is
- * the lower pointer.
+ * the lower pointer. Rules by certificate are tried one after another, up to the one that the address has.
  */
 #include <string.h>
+#include <strings.h>
 #include <weir/module.h>
+
+/* What a rule looks at. */
+enum subject { ADDRESS, ANY_CERTIFICATE, NAME, FINGERPRINT, ISSUER };
 
 struct rule {
 	const char *text;
-	struct weir_network network;
+	enum subject subject;
+	struct weir_network network;	/* of ADDRESS */
+	const char *value;		/* of the others */
 	bool allow;
 };
 
@@ -29,6 +35,8 @@ struct rules {
 	struct weir_list list;		/* struct rule, as written */
 	struct node ipv4, ipv6;
 	const struct rule *unix_socket;
+	const struct rule **certified;	/* those by certificate, in their order */
+	size_t certified_count;
 };
 
 struct settings {
@@ -42,31 +50,100 @@ enum { DENIED, CONNECTIONS_DENIED };
 static const char *const verdicts[] = { "allow", "deny", NULL };
 static const char *const sources[] = { "client", "peer", NULL };
 
+/* The word that a rule begins with; *operand is the rest. NULL: it is none of the two. */
 static const char *
-parse_rule(struct weir_build *build, const char *text, void *value)
+parse_verdict(struct weir_build *build, const char *text, struct rule *rule, const char **operand)
 {
-	struct rule *rule = value;
 	size_t word = strcspn(text, " \t");
-	const char *network = text + word + strspn(text + word, " \t"), *why = NULL;
 
+	*operand = text + word + strspn(text + word, " \t");
 	rule->text = weir_build_printf(build, "%s", text);
 	rule->allow = word == strlen("allow") && memcmp(text, "allow", word) == 0;
 	if (!rule->allow && !(word == strlen("deny") && memcmp(text, "deny", word) == 0))
 		return "a rule is `allow NETWORK` or `deny NETWORK`";
-	return weir_parse_network(network, &rule->network, &why) ? NULL : why;
+	return NULL;
+}
+
+/* 64 hexadecimal digits, as tools print them: in any case, with colons or without. */
+static const char *
+parse_fingerprint(struct weir_build *build, const char *text)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	char *to = weir_build_alloc(build, 65, 1);
+	size_t length = 0;
+
+	for (; to != NULL && *text != '\0'; text++) {
+		if (*text == ':')
+			continue;
+		if (length == 64 || strchr(digits, *text) == NULL)
+			return NULL;
+		to[length++] = (char)(*text >= 'A' && *text <= 'F' ? *text - 'A' + 'a' : *text);
+	}
+	return length == 64 ? to : NULL;
+}
+
+/* Does the operand speak of a certificate? */
+static bool
+parse_certificate(struct weir_build *build, const char *operand, struct rule *rule)
+{
+	static const struct {
+		const char *word;
+		enum subject subject;
+	} words[] = { { "san:", NAME }, { "fingerprint:", FINGERPRINT }, { "issuer:", ISSUER } };
+
+	if (strcmp(operand, "certificate") == 0)
+		rule->subject = ANY_CERTIFICATE;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t length = strlen(words[i].word);
+
+		if (strncmp(operand, words[i].word, length) != 0)
+			continue;
+		rule->subject = words[i].subject;
+		rule->value = rule->subject == FINGERPRINT ? parse_fingerprint(build, operand + length) :
+			weir_build_printf(build, "%s", operand + length);
+	}
+	return rule->subject != ADDRESS;
+}
+
+static const char *
+parse_rule(struct weir_build *build, const char *text, void *value)
+{
+	struct rule *rule = value;
+	const char *operand, *why = parse_verdict(build, text, rule, &operand);
+
+	if (why != NULL)
+		return why;
+	if (!parse_certificate(build, operand, rule))
+		return weir_parse_network(operand, &rule->network, &why) ? NULL : why;
+	if (rule->subject == FINGERPRINT && rule->value == NULL)
+		return "a fingerprint is the SHA-256 of a certificate: 64 hexadecimal digits";
+	return rule->value != NULL && *rule->value == '\0' ? "there is nothing after the colon" : NULL;
+}
+
+/* Connections are judged before TLS begins: there are no certificates yet. */
+static const char *
+parse_connect(struct weir_build *build, const char *text, void *value)
+{
+	struct rule *rule = value;
+	const char *operand, *why = parse_verdict(build, text, rule, &operand);
+
+	if (why != NULL)
+		return why;
+	return weir_parse_network(operand, &rule->network, &why) ? NULL : why;
 }
 
 static const struct weir_option options[] = {
 	{ "rule", WEIR_CUSTOM, offsetof(struct settings, request.list), .repeat = true,
 	  .size = sizeof(struct rule), .parse = parse_rule,
-	  .doc = "`allow NETWORK` or `deny NETWORK`; a network is 10.0.0.0/8, 2001:db8::/32, unix or all. "
-		 "The first rule that holds the address decides." },
+	  .doc = "`allow WHO` or `deny WHO`, where WHO is a network, as 10.0.0.0/8, 2001:db8::/32, unix or all; or a client "
+		 "by its verified certificate: san:NAME, fingerprint:SHA256, issuer:NAME, or certificate for any. "
+		 "The first rule that holds the client decides." },
 	{ "default", WEIR_CHOICE, offsetof(struct settings, otherwise), .choices = verdicts,
 	  .initial = "allow", .doc = "What happens to an address that no rule holds." },
 	{ "source", WEIR_CHOICE, offsetof(struct settings, source), .choices = sources, .initial = "client",
 	  .doc = "Whose address: the client's, as trusted proxies tell it, or the socket's peer." },
 	{ "connect", WEIR_CUSTOM, offsetof(struct settings, connect.list), .repeat = true,
-	  .size = sizeof(struct rule), .parse = parse_rule, .in = WEIR_IN_LISTEN,
+	  .size = sizeof(struct rule), .parse = parse_connect, .in = WEIR_IN_LISTEN,
 	  .doc = "A rule for connections, which are closed at once. What no rule holds is let in." },
 	{ .name = NULL }
 };
@@ -106,10 +183,18 @@ index_rules(struct weir_build *build, struct rules *rules, bool closed)
 	memset(&rules->ipv4, 0, sizeof(rules->ipv4));
 	memset(&rules->ipv6, 0, sizeof(rules->ipv6));
 	rules->unix_socket = NULL;
+	rules->certified_count = 0;
+	if ((rules->certified = weir_build_alloc(build, rules->list.count, sizeof(rule))) == NULL)
+		return;
 	closed |= rules->list.count == 0;
 	for (size_t left = rules->list.count; left > 0; left--, rule++) {
 		sa_family_t family = rule->network.family;
 
+		if (rule->subject != ADDRESS) {
+			rules->certified[rules->certified_count++] = rule;
+			closed |= !rule->allow;
+			continue;
+		}
 		if (family == AF_INET || family == AF_UNSPEC)
 			insert(build, &rules->ipv4, rule);
 		if (family == AF_INET6 || family == AF_UNSPEC)
@@ -166,12 +251,57 @@ first_rule(const struct rules *rules, const struct sockaddr *address)
 	return first;
 }
 
+static bool
+has_name(struct weir_connection *c, const char *wanted)
+{
+	unsigned position = 0;
+	enum weir_name kind;
+	const char *name;
+
+	while ((name = weir_client_name(c, &position, &kind)) != NULL)
+		if (kind == WEIR_NAME_DNS ? strcasecmp(name, wanted) == 0 : strcmp(name, wanted) == 0)
+			return true;
+	return false;
+}
+
+static bool
+holds(const struct rule *rule, struct weir_connection *c)
+{
+	switch (rule->subject) {
+	case NAME:
+		return has_name(c, rule->value);
+	case FINGERPRINT:
+		return strcmp(weir_client_fingerprint(c), rule->value) == 0;
+	case ISSUER:
+		return strcmp(weir_client_issuer(c), rule->value) == 0;
+	default:
+		return true;
+	}
+}
+
+/* The first rule by certificate that holds the client and stands before the one that its address has. */
+static const struct rule *
+first_certified(const struct rules *rules, struct weir_exchange *x, const struct rule *before)
+{
+	struct weir_connection *c = weir_exchange_connection(x);
+
+	if (rules->certified_count == 0 || !weir_client_is_verified(c))
+		return before;
+	for (size_t i = 0; i < rules->certified_count; i++) {
+		if (before != NULL && rules->certified[i] > before)
+			break;
+		if (holds(rules->certified[i], c))
+			return rules->certified[i];
+	}
+	return before;
+}
+
 static enum weir_verdict
 guard_request(struct weir_exchange *x, const void *c, void *s)
 {
 	const struct settings *set = c;
 	const struct sockaddr *address = set->source == PEER ? weir_peer_address(x) : weir_client_address(x);
-	const struct rule *rule = first_rule(&set->request, address);
+	const struct rule *rule = first_certified(&set->request, x, first_rule(&set->request, address));
 	char text[64];
 
 	(void)s;
@@ -208,7 +338,7 @@ needed(const void *c, enum weir_phase phase)
 
 WEIR_MODULE(access) = {
 	WEIR_ABI,
-	.summary = "Allow and deny by address.",
+	.summary = "Allow and deny by address or certificate.",
 	.options = options,
 	.metrics = metrics,
 	.settings_size = sizeof(struct settings),

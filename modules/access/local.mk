@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# access: allow and deny by address.
+# access: allow and deny by address or certificate.
 
 pkglib_LTLIBRARIES += modules/access/access.la
 modules_access_access_la_CPPFLAGS = $(MODULE_CPPFLAGS)

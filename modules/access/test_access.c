@@ -165,6 +165,65 @@ a_rule_is_a_word_and_a_network(void **state)
 			fail_msg("`%s` was taken for a rule", bad[i]);
 }
 
+static void
+show(struct weir_exchange *x, const char *name, const char *fingerprint, const char *issuer)
+{
+	x->tls.verified = true;
+	x->tls.names[0].kind = WEIR_NAME_DNS;
+	x->tls.names[0].value = name;
+	x->tls.fingerprint = fingerprint;
+	x->tls.issuer = issuer;
+}
+
+#define ALLOW_PRINT "allow fingerprint:01:23:45:67:89:AB:cdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define PRINT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void
+a_certificate_lets_in_whom_its_rule_names(void **state)
+{
+	struct weir_exchange *x = *state;
+
+	rules(x, "rule", (const char *const[]){ "allow san:Friend.example", ALLOW_PRINT, "allow issuer:CN=Clients,O=Example", "deny all", NULL });
+	assert_false(admits(x, "10.0.0.1"));
+	show(x, "friend.EXAMPLE", "ff", "CN=Others");
+	assert_true(admits(x, "10.0.0.1"));
+	show(x, "sub.friend.example", "ff", "CN=Clients");
+	assert_false(admits(x, "10.0.0.1"));
+	show(x, "stranger.example", PRINT, "CN=Others");
+	assert_true(admits(x, "10.0.0.1"));
+	show(x, "stranger.example", "ff", "CN=Clients,O=Example");
+	assert_true(admits(x, "10.0.0.1"));
+	x->tls.verified = false;
+	assert_false(admits(x, "10.0.0.1"));
+}
+
+static void
+certificates_and_addresses_keep_the_order_of_the_rules(void **state)
+{
+	struct weir_exchange *x = *state;
+
+	rules(x, "rule", (const char *const[]){ "deny san:thief.example", "allow 10.0.0.0/8", "allow certificate", "deny all", NULL });
+	assert_true(admits(x, "10.0.0.1"));
+	assert_false(admits(x, "192.0.2.1"));
+	show(x, "someone.example", "ff", "CN=Others");
+	assert_true(admits(x, "192.0.2.1"));
+	show(x, "thief.example", "ff", "CN=Others");
+	assert_false(admits(x, "10.0.0.1"));
+	assert_string_equal(x->failure, "10.0.0.1 is denied access by `deny san:thief.example`");
+}
+
+static void
+what_is_no_certificate_s_mark_is_refused(void **state)
+{
+	static const char *const bad[] = { "allow san:", "allow issuer:", "allow fingerprint:", "allow fingerprint:0123",
+		"allow fingerprint:" PRINT "0", "allow fingerprint:g" PRINT, "allow certificates", "allow subject:CN=a" };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (fake_option(*state, "rule", bad[i]) == NULL)
+			fail_msg("`%s` was taken for a rule", bad[i]);
+	assert_non_null(fake_option(*state, "connect", "deny san:thief.example"));
+}
+
 /* Checked again, as a section's copy of the defaults is, the index is that of the new rules alone. */
 static void
 settings_may_be_checked_again(void **state)
@@ -245,6 +304,9 @@ main(void)
 		SCENE(rules_for_connections_are_rules_of_their_own),
 		SCENE(rules_that_deny_nobody_are_an_error),
 		SCENE(a_rule_is_a_word_and_a_network),
+		SCENE(a_certificate_lets_in_whom_its_rule_names),
+		SCENE(certificates_and_addresses_keep_the_order_of_the_rules),
+		SCENE(what_is_no_certificate_s_mark_is_refused),
 		SCENE(settings_may_be_checked_again),
 		SCENE(many_rules_decide_as_a_walk_over_them_would),
 	};
