@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for mtls: which identity a peer gets.
+ * Scenes for mtls: which identity a peer gets, what clients are asked, and what is told of them.
  */
 #include <fake_exchange.h>
 
@@ -95,6 +95,137 @@ a_key_alone_is_an_error(void **state)
 	assert_string_equal(fake_check(x), "`mtls.key` needs `mtls.certificate` beside it");
 }
 
+/* --- clients -------------------------------------------------------------------------------------------- */
+
+static void
+asks(struct weir_exchange *x, const char *client)
+{
+	assert_null(fake_option(x, "client", client));
+	assert_null(fake_option(x, "ca", "/clients.pem"));
+	assert_null(fake_check(x));
+}
+
+static enum weir_verdict
+greet(struct weir_exchange *x, enum weir_tls_stage stage)
+{
+	x->tls.stage = stage;
+	x->tls.ask = WEIR_ASK_NOTHING;
+	return fake_run(x, WEIR_PHASE_HANDSHAKE);
+}
+
+static void
+clients_are_asked_what_the_section_says(void **state)
+{
+	struct weir_exchange *x = *state;
+
+	assert_int_equal(greet(x, WEIR_TLS_HELLO), WEIR_NEXT);
+	assert_int_equal(x->tls.ask, WEIR_ASK_NOTHING);
+	assert_null(fake_option(x, "crl", "/clients.crl"));
+	assert_null(fake_option(x, "depth", "3"));
+	asks(x, "request");
+	assert_int_equal(greet(x, WEIR_TLS_HELLO), WEIR_NEXT);
+	assert_int_equal(x->tls.ask, WEIR_ASK_OPTIONAL);
+	assert_string_equal(x->tls.trust->authorities, "/clients.pem");
+	assert_string_equal(x->tls.trust->revocations, "/clients.crl");
+	assert_int_equal(x->tls.depth, 3);
+	asks(x, "require");
+	assert_int_equal(greet(x, WEIR_TLS_HELLO), WEIR_NEXT);
+	assert_int_equal(x->tls.ask, WEIR_ASK_REQUIRED);
+}
+
+static void
+a_name_s_own_demand_holds_in_the_place_of_the_listener_s(void **state)
+{
+	struct weir_exchange *x = *state, *section = fake_new(&mtls_LTX_weir_module);
+
+	x->tls.settings = section->settings;
+	asks(x, "require");
+	assert_int_equal(greet(x, WEIR_TLS_HELLO), WEIR_NEXT);
+	assert_int_equal(x->tls.ask, WEIR_ASK_REQUIRED);
+	assert_null(fake_option(section, "client", "no"));
+	assert_int_equal(greet(x, WEIR_TLS_HELLO), WEIR_NEXT);
+	assert_int_equal(x->tls.ask, WEIR_ASK_NOTHING);
+	fake_free(&section);
+}
+
+/* The core refuses them already; nothing here relies on that. */
+static void
+who_must_prove_something_and_has_not_is_refused(void **state)
+{
+	struct weir_exchange *x = *state;
+
+	asks(x, "require");
+	assert_int_equal(greet(x, WEIR_TLS_WHOLE), WEIR_FAIL);
+	assert_int_equal(greet(x, WEIR_TLS_NONE), WEIR_FAIL);
+	assert_int_equal(x->metrics[1], 2);
+	x->tls.verified = true;
+	assert_int_equal(greet(x, WEIR_TLS_WHOLE), WEIR_NEXT);
+	assert_int_equal(x->metrics[0], 1);
+	x->tls.verified = false;
+	asks(x, "request");
+	assert_int_equal(greet(x, WEIR_TLS_WHOLE), WEIR_NEXT);
+	assert_int_equal(greet(x, WEIR_TLS_NONE), WEIR_NEXT);
+}
+
+static void
+who_asks_must_know_whose_certificates_are_good(void **state)
+{
+	struct weir_exchange *x = *state;
+
+	assert_null(fake_option(x, "client", "require"));
+	assert_non_null(strstr(fake_check(x), "must say whose are good"));
+	assert_non_null(fake_option(x, "client", "maybe"));
+}
+
+/* --- what is told --------------------------------------------------------------------------------------- */
+
+static void
+forge(struct weir_exchange *x)
+{
+	weir_add_field(x, WEIR_UPSTREAM_REQUEST, "client-cert", ":AAAA:");
+	weir_add_field(x, WEIR_UPSTREAM_REQUEST, "Client-Cert", ":AAAA:");
+	weir_add_field(x, WEIR_UPSTREAM_REQUEST, "Client-Cert-Chain", ":AAAA:");
+	assert_int_equal(fake_run(x, WEIR_PHASE_UPSTREAM_REQUEST), WEIR_NEXT);
+}
+
+static void
+nobody_but_us_says_who_the_client_is(void **state)
+{
+	struct weir_exchange *x = *state;
+
+	forge(x);
+	assert_null(fake_fields(x, WEIR_UPSTREAM_REQUEST, "Client-Cert"));
+	assert_null(fake_fields(x, WEIR_UPSTREAM_REQUEST, "Client-Cert-Chain"));
+}
+
+/* RFC 4648, 10: all ways in which base64 ends. */
+static void
+certificates_are_told_as_byte_sequences(void **state)
+{
+	static const struct {
+		const char *der, *field;
+	} ends[] = { { "f", ":Zg==:" }, { "fo", ":Zm8=:" }, { "foo", ":Zm9v:" }, { "foobar", ":Zm9vYmFy:" } };
+	struct weir_exchange *x = *state;
+
+	x->tls.verified = true;
+	assert_null(fake_option(x, "send", "certificate"));
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		x->tls.der[0] = ends[i].der;
+		x->tls.der_length[0] = strlen(ends[i].der);
+		forge(x);
+		assert_string_equal(fake_fields(x, WEIR_UPSTREAM_REQUEST, "Client-Cert"), ends[i].field);
+		assert_null(fake_fields(x, WEIR_UPSTREAM_REQUEST, "Client-Cert-Chain"));
+	}
+	assert_null(fake_option(x, "send", "chain"));
+	forge(x);
+	assert_null(fake_fields(x, WEIR_UPSTREAM_REQUEST, "Client-Cert-Chain"));
+	x->tls.der[1] = x->tls.der[2] = "foo";
+	x->tls.der_length[1] = 2;
+	x->tls.der_length[2] = 3;
+	forge(x);
+	assert_string_equal(fake_fields(x, WEIR_UPSTREAM_REQUEST, "Client-Cert-Chain"), ":Zm8=:, :Zm9v:");
+}
+
 int
 main(void)
 {
@@ -104,6 +235,12 @@ main(void)
 		SCENE(a_route_goes_before_its_upstream),
 		SCENE(an_empty_certificate_is_none),
 		SCENE(a_key_alone_is_an_error),
+		SCENE(clients_are_asked_what_the_section_says),
+		SCENE(a_name_s_own_demand_holds_in_the_place_of_the_listener_s),
+		SCENE(who_must_prove_something_and_has_not_is_refused),
+		SCENE(who_asks_must_know_whose_certificates_are_good),
+		SCENE(nobody_but_us_says_who_the_client_is),
+		SCENE(certificates_are_told_as_byte_sequences),
 	};
 
 	return cmocka_run_group_tests_name("mtls", scenes, NULL, NULL);

@@ -841,6 +841,9 @@ fake_run(struct weir_exchange *x, enum weir_phase phase)
 	if (phase == WEIR_PHASE_ACCEPT)
 		return module->accept == NULL ? WEIR_NEXT
 			: module->accept(weir_exchange_connection(x), x->settings, x->connection_state);
+	if (phase == WEIR_PHASE_HANDSHAKE)
+		return module->handshake == NULL ? WEIR_NEXT
+			: module->handshake(weir_exchange_connection(x), x->settings, x->connection_state);
 	return module->hooks[phase] == NULL ? WEIR_NEXT : module->hooks[phase](x, x->settings, x->state);
 }
 
