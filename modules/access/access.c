@@ -135,8 +135,9 @@ parse_connect(struct weir_build *build, const char *text, void *value)
 static const struct weir_option options[] = {
 	{ "rule", WEIR_CUSTOM, offsetof(struct settings, request.list), .repeat = true,
 	  .size = sizeof(struct rule), .parse = parse_rule,
-	  .doc = "`allow WHO` or `deny WHO`, where WHO is a network, as 10.0.0.0/8, 2001:db8::/32, unix or all; or a client "
-		 "by its verified certificate: san:NAME, fingerprint:SHA256, issuer:NAME, or certificate for any. "
+	  .doc = "`allow WHO` or `deny WHO`, where WHO is a network, as 10.0.0.0/8, 2001:db8::/32, unix or all; "
+		 "or a client by its verified certificate: san:NAME, fingerprint:SHA256, issuer:NAME, or "
+		 "certificate for any. "
 		 "The first rule that holds the client decides." },
 	{ "default", WEIR_CHOICE, offsetof(struct settings, otherwise), .choices = verdicts,
 	  .initial = "allow", .doc = "What happens to an address that no rule holds." },

@@ -213,8 +213,8 @@ def test_depth_may_be_more(hall):
 
 
 @pytest.mark.parametrize("command", [
-    ["openssl", "s_client", "-quiet", "-servername", "closed.test", "-connect", "127.0.0.1:{port}", "-CAfile", "{folder}/root.pem",
-     "-cert", "{folder}/{who}.pem", "-key", "{folder}/{who}.key"],
+    ["openssl", "s_client", "-quiet", "-servername", "closed.test", "-connect", "127.0.0.1:{port}",
+     "-CAfile", "{folder}/root.pem", "-cert", "{folder}/{who}.pem", "-key", "{folder}/{who}.key"],
     ["gnutls-cli", "--sni-hostname=closed.test", "--verify-hostname=closed.test", "--x509cafile={folder}/root.pem",
      "--x509certfile={folder}/{who}.pem", "--x509keyfile={folder}/{who}.key", "127.0.0.1", "-p", "{port}"],
     ["curl", "-sS", "--cacert", "{folder}/root.pem", "--cert", "{folder}/{who}.pem", "--key", "{folder}/{who}.key",
