@@ -102,6 +102,18 @@ log_addresses(const struct process *p)
 			weir_log(WEIR_LOG_NOTICE, "listening on %s", set->text);
 }
 
+/* Every thread serves. */
+static void
+be_ready(struct process *p)
+{
+	p->ready = true;
+	log_addresses(p);
+	notify_send("READY=1\nMAINPID=%ld\nSTATUS=serving generation %" PRIu64, (long)getpid(),
+		p->current->number);
+	reading_watch(p);
+	reload_resume(p);
+}
+
 static void
 taken(void *argument)
 {
@@ -112,18 +124,7 @@ taken(void *argument)
 	else if (takeover_waits(p))
 		takeover_ready(p);
 	else
-		process_is_ready(p);
-}
-
-void
-process_is_ready(struct process *p)
-{
-	p->ready = true;
-	log_addresses(p);
-	notify_send("READY=1\nMAINPID=%ld\nSTATUS=serving generation %" PRIu64, (long)getpid(),
-		p->current->number);
-	reading_watch(p);
-	reload_resume(p);
+		be_ready(p);
 }
 
 /* --- the end -------------------------------------------------------------------------------------------- */

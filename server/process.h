@@ -98,9 +98,6 @@ void process_trim(struct process *);
 /* Drain and end; at once when it is draining already. */
 void process_stop(struct process *);
 
-/* Every thread is ready to serve, and nothing stands against it: say so. */
-void process_is_ready(struct process *);
-
 /* Another process has taken over: drain, with patience for idle clients, and end. */
 void process_retire(struct process *);
 

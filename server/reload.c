@@ -245,7 +245,7 @@ begin(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	while (!p->reload.publishing && !upgrade_is_under_way(p) && (p->reload.wanted || p->hot.queue != NULL))
+	while (p->ready && !p->reload.publishing && !upgrade_is_under_way(p) && (p->reload.wanted || p->hot.queue != NULL))
 		p->reload.publishing = p->reload.wanted ? begin_reload(p) : hot_begin(p);
 }
 

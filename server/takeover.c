@@ -168,6 +168,7 @@ return_to_stderr(const struct process *p)
 		log_open(s->error_log, (enum weir_level)s->log_level);
 }
 
+/* When every thread has its listeners, this process is ready (process.c). */
 static void
 go(struct process *p)
 {
@@ -178,7 +179,6 @@ go(struct process *p)
 	return_to_stderr(p);
 	admin_accept(p->admin);
 	admin_port_accept(p);
-	process_is_ready(p);
 }
 
 static void

@@ -279,11 +279,15 @@ listen_now(struct message *m, void *owner)
 
 	(void)m;
 	listener_update(t, t->sockets, t->holds->generation);
+	t->taken.run = on_taken;
+	inbox_post(&t->all->main, &t->taken);
 }
 
 void
 threads_listen(struct threads *all, const struct sockets *sockets)
 {
+	assert(all->taking == 0);
+	all->taking = all->count;
 	for (unsigned i = 0; i < all->count; i++) {
 		struct thread *t = &all->list[i];
 

@@ -127,7 +127,8 @@ bool threads_publish(struct threads *, struct generation *, const struct sockets
 /* Microseconds from the last publication until the last thread had taken it over; in `taken`. */
 int64_t threads_took(const struct threads *);
 
-/* Make the listeners those of these sockets, for the generation that each thread has. */
+/* Make the listeners those of these sockets, for the generation that each thread has; then `taken` is called. Not while one is
+ * being published. */
 void threads_listen(struct threads *, const struct sockets *);
 
 /*

@@ -103,7 +103,7 @@ def test_servers_have_requests_by_priority_and_weight():
 
 def test_records_are_asked_for_again_when_their_time_is_over():
     with scene.Origin("a") as a, scene.Origin("b") as b:
-        with Names(shop((10, 0, a), ttl=1)) as names, Weir(names, threads=2) as weir:
+        with Names(shop((10, 0, a), ttl=1)) as names, Weir(names) as weir:
             assert weir.ask().body == "a"
             names.services = shop((10, 0, b), ttl=1)
             scene.until(lambda: weir.ask().body == "b", "the new server")

@@ -257,7 +257,7 @@ def test_a_tunnel_is_cut_at_the_end_of_drain_timeout():
         connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
         stream.read()
 
-    with scene.Peer(talk) as peer, Weir(ini("old", peer.address), "drain_timeout = 300ms") as weir:
+    with scene.Peer(talk) as peer, Weir(ini("old", peer.address), "drain_timeout = 1500ms") as weir:
         with socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE) as tunnel:
             tunnel.sendall(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
             assert tunnel.recv(100).startswith(b"HTTP/1.1 101 ")
