@@ -193,7 +193,7 @@ def test_a_target_that_refuses_or_stalls():
     full = socket.socket()
     full.bind(("127.0.0.1", 0))
     full.listen(0)
-    with full, contextlib.ExitStack() as stack, proxy(f"ports = {port} {full.getsockname()[1]}", "connect_timeout = 300ms") as weir:
+    with full, contextlib.ExitStack() as stack, proxy(f"ports = {port} {full.getsockname()[1]}", "connect_timeout = 1s") as weir:
         for _ in range(4):                                   # its backlog is full: nobody answers any more
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
