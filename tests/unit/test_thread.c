@@ -89,6 +89,8 @@ on_released(struct generation *g, void *argument)
 	assert_ptr_equal(argument, &threads);
 	last_released = g;
 	released++;
+	free(g->holds);			/* as generation_free does */
+	g->holds = NULL;
 }
 
 static unsigned
