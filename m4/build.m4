@@ -92,6 +92,9 @@ AC_DEFUN([WEIR_TEST_TOOLS], [
 	AS_IF([openssl version >/dev/null 2>&1], [], [AC_MSG_WARN([openssl is missing (Debian: openssl): make check will fail])])
 	AS_IF([gnutls-cli --version >/dev/null 2>&1], [],
 		[AC_MSG_WARN([gnutls-cli is missing (Debian: gnutls-bin): make check will fail])])
+	AS_IF([tinyproxy -v >/dev/null 2>&1], [], [AC_MSG_WARN([tinyproxy is missing (Debian: tinyproxy): make check will fail])])
+	AS_IF([PATH=$PATH:/usr/sbin squid -v >/dev/null 2>&1], [],
+		[AC_MSG_WARN([squid is missing (Debian: squid): make check will fail])])
 	AC_PATH_PROG([VARNISHTEST], [varnishtest], [no])
 	AS_IF([test "$VARNISHTEST" = no],
 		[have_varnishtest=no; AC_MSG_WARN([varnishtest is missing (Debian: varnish): make check will fail])],

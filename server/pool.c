@@ -23,7 +23,7 @@
 #include "tls_client.h"
 #include "upstream.h"
 
-enum { BUCKETS = 256, POOLS_MAX = 4096, SHELF_MAX = 1024, NEED_PERIOD = 1000, SWEEP_PERIOD = 2000 };
+enum { BUCKETS = 256, POOLS_MAX = 4096, SHELF_MAX = 1024, IDLE_MAX = 4096, NEED_PERIOD = 1000, SWEEP_PERIOD = 2000 };
 
 TAILQ_HEAD(upstream_list, upstream);
 
@@ -329,6 +329,16 @@ pool_take(struct pool *pool)
 	return u;
 }
 
+/* The oldest of a peer's that has too many, or of all: peers may be as many as the names that clients ask for. */
+static void
+drop_excess(struct upstream *oldest)
+{
+	if (oldest == NULL)
+		return;
+	pool_forget(oldest);
+	upstream_close(&oldest);
+}
+
 void
 pool_put(struct upstream **u, const struct upstream_settings *settings, bool share)
 {
@@ -355,12 +365,8 @@ pool_put(struct upstream **u, const struct upstream_settings *settings, bool sha
 	pools->idle_count++;
 	counter_add(&t->counters, COUNT_UPSTREAM_IDLE, 1);
 	*u = NULL;
-	if (pool->idle_count > (unsigned)settings->keepalive) {
-		struct upstream *oldest = TAILQ_FIRST(&pool->idle);
-
-		pool_forget(oldest);
-		upstream_close(&oldest);
-	}
+	drop_excess(pool->idle_count > (unsigned)settings->keepalive ? TAILQ_FIRST(&pool->idle)
+		: pools->idle_count > IDLE_MAX ? TAILQ_FIRST(&pools->idle) : NULL);
 }
 
 void

@@ -48,6 +48,7 @@ UNIT_TESTS = \
 	tests/unit/test_thread \
 	tests/unit/test_trust \
 	tests/unit/test_tls \
+	tests/unit/test_tls_client \
 	tests/unit/test_tunnel \
 	tests/unit/test_variable \
 	tests/unit/test_view \

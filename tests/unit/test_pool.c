@@ -267,6 +267,27 @@ the_oldest_goes_when_there_are_too_many(void **state)
 	assert_false(is_closed(servers[0]));	/* the bound is one peer's */
 }
 
+/* Each for another peer, as where clients choose the name; without descriptors, of which there are not so many. */
+static void
+a_thread_keeps_no_more_than_it_bears(void **state)
+{
+	enum { MOST = 4096, MORE = 10 };
+	struct weir_peer first = peer_at("127.0.0.1", 80);
+
+	(void)state;
+	put(connect_to(one, &first), false);
+	for (unsigned i = 1; i < MOST + MORE; i++) {
+		struct weir_peer peer = peer_named("some.test", (uint16_t)i);
+		struct pool *pool = pool_find(one, &peer);
+		struct upstream *u = upstream_adopt(one, pool, (struct wire){ .fd = -1 });
+
+		pool_count(pool, 1);
+		put(u, false);
+		assert_int_equal(is_closed(servers[0]), i >= MOST);
+	}
+	assert_int_equal(idle(), MOST);
+}
+
 static void
 without_keepalive_nothing_is_kept(void **state)
 {
@@ -610,6 +631,7 @@ main(void)
 		TOGETHER(a_forged_hash_never_shares),
 		ALONE(equal_peers_share_whatever_memory_they_lie_in),
 		ALONE(the_oldest_goes_when_there_are_too_many),
+		ALONE(a_thread_keeps_no_more_than_it_bears),
 		ALONE(without_keepalive_nothing_is_kept),
 		ALONE(an_idle_connection_expires),
 		ALONE(what_the_server_closed_is_not_handed_out),
