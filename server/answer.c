@@ -132,11 +132,12 @@ first_content(struct weir_exchange *x, struct buffer **content, const char **why
 		== BODY_OK;
 }
 
-/* The whole response is here and small, and so is the next request: they leave together. Nothing is held back for what has yet to come. */
+/* The whole response is here and small, and so is the next request: they leave together. Nothing is held back for what has yet to come.
+ * Not with TLS: what is queued there is sealed already. */
 static bool
 gather(struct weir_exchange *x, size_t length, struct buffer **content)
 {
-	if (!x->keep || !x->download.ended || !x->upload.ended || x->download.hooked || x->client->in == NULL || x->writing
+	if (x->client->wire.tls != NULL || !x->keep || !x->download.ended || !x->upload.ended || x->download.hooked || x->writing
 			|| x->response.trailers.count > 0 || length + buffer_length(*content) > GATHER_EACH
 			|| x->out.queued > GATHER_ALL || !client_has_next(x->client))
 		return false;

@@ -176,6 +176,15 @@ def test_what_is_agreed_on_is_told(hall):
             assert "X-TLS: TLSv1.2 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 one.test no https" in client.ask()[1]
 
 
+@pytest.mark.parametrize("version", BOTH)
+def test_pipelined_requests_are_answered_in_order_and_sealed(hall, version):
+    with scene.Weir(ini(hall)) as weir, Client(weir, hall, version=version) as client:
+        client.send("GET /hello HTTP/1.1\r\nHost: one.test\r\n\r\n" * 16)
+        for _ in range(16):
+            status, _, body = client.response()
+            assert (status, body) == (200, b"hello")
+
+
 def test_http_1_1_is_agreed_on_and_nothing_else(hall):
     with scene.Weir(ini(hall)) as weir:
         with Client(weir, hall, alpn=["h2", "http/1.1"]) as client:
