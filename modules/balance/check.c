@@ -104,7 +104,8 @@ balance_check_look(struct balance_check *check, const char *text, const char *da
 }
 
 bool
-balance_check_end(struct balance_check *check, struct balance_health *health, int outcome, unsigned rise, unsigned fall, int64_t now)
+balance_check_end(struct balance_check *check, struct balance_health *health, int outcome, unsigned rise, unsigned fall,
+	int64_t now)
 {
 	bool good = outcome == CHECK_GOOD, down = atomic_load_explicit(&health->down, memory_order_relaxed);
 	bool first = atomic_exchange_explicit(&check->outcome, outcome, memory_order_relaxed) == NOT_CHECKED;

@@ -2,8 +2,8 @@
 /*
  * watch: what the first event thread does about servers once a second.
  *
- * It begins the checks that are due. It tells the log which servers are out and which are in again: from what is, not from each change, so that servers that
- * come and go, or requests to an upstream of which all servers fail, do not flood it.
+ * It begins the checks that are due. It tells the log which servers are out and which are in again: from what is, not from
+ * each change, so that servers that come and go, or requests to an upstream of which all servers fail, do not flood it.
  */
 #ifndef BALANCE_WATCH_H
 #define BALANCE_WATCH_H

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Upgrades: a new process takes the place of the running one, under load, and no request fails; or it cannot, and nothing changes.
+"""Upgrades: a new process takes the place of the running one, under load, and no request fails; or it cannot, and nothing
+changes.
 
 The binary is a link in the scene's folder, so that another one can be put in its place.
 """
