@@ -72,6 +72,8 @@ unwanted(struct weir_exchange *x)
 		return;
 	if (got == BUFFER_RESET && x->keeps_going && (x->stage == STAGE_PHASES || x->stage == STAGE_HEAD) && x->upload.ended) {
 		x->keep = false;
+		exchange_want_write(x, false);
+		outlet_free(&x->out);	/* what is queued is for nobody, and may be of a session that ends */
 		client_leave(x->client);
 		return;
 	}
