@@ -30,7 +30,7 @@
 #include "thread.h"
 #include "tls.h"
 
-enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024, FIRST_REQUEST_TIME = 500 };
+enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024, FIRST_REQUEST_TIME = 500, OWE_TIME = 50, OWE_ROUNDS = 200 };
 
 static void readable(evutil_socket_t, short, void *);
 static void linger(struct weir_connection *);
@@ -273,10 +273,38 @@ reset(struct weir_connection *c)
 	destroy(c);
 }
 
+/* The socket is full, so that TLS cannot say the end: without it a whole response looks cut off. It is tried again for a while. */
+static void
+owe(struct weir_connection *c)
+{
+	if (tls_finish(c->wire.tls)) {
+		linger(c);
+		return;
+	}
+	if (!tls_owes(c->wire.tls) || c->owed++ >= OWE_ROUNDS) {
+		destroy(c);
+		return;
+	}
+	client_want(c, false);
+	c->lingering = true;
+	deadline_set(&c->deadline, &c->thread->wheel, OWE_TIME);
+}
+
+/* Can the end not be said yet? */
+static bool
+must_owe(struct weir_connection *c)
+{
+	return c->wire.tls != NULL && !tls_finish(c->wire.tls) && tls_owes(c->wire.tls);
+}
+
 static void
 linger(struct weir_connection *c)
 {
 	buffer_free(&c->in);
+	if (!c->eof && !c->gone && must_owe(c)) {
+		owe(c);
+		return;
+	}
 	if (c->eof || c->gone || !wire_end(&c->wire) || !client_want(c, true)) {
 		destroy(c);
 		return;
@@ -464,6 +492,10 @@ client_next(struct weir_connection *c, enum client_end end)
 		linger(c);
 		return;
 	}
+	if (end == CLIENT_CLOSE && must_owe(c)) {
+		owe(c);
+		return;
+	}
 	if (end == CLIENT_CLOSE || listen == NULL || (t->draining && c->in == NULL)) {
 		destroy(c);
 		return;
@@ -488,6 +520,10 @@ deadline_passed(struct deadline *d)
 	if (c->admission != NULL) {
 		counter_add(&c->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
 		refuse(c);
+		return;
+	}
+	if (c->lingering && c->wire.tls != NULL && tls_owes(c->wire.tls)) {
+		owe(c);
 		return;
 	}
 	if (c->in != NULL && !c->lingering && c->listener->listen != NULL) {

@@ -51,6 +51,7 @@ struct weir_connection {
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
 	uint32_t ready;				/* length of the whole head that `in` begins with; 0: not known */
 	uint16_t state_count;
+	uint8_t owed;				/* how often the end could not be said */
 	bool reading;				/* the read event is added */
 	bool accepting;				/* a hook of accept runs: it may take bytes and tell addresses */
 	bool eof;				/* the client will send no more */

@@ -42,6 +42,7 @@ struct tls {
 	bool gather;			/* during a write: several records follow each other */
 	bool broken;			/* nothing may be written any more */
 	bool finished;			/* we have said that we are */
+	bool owes;			/* we would, but the socket is full */
 	bool ended;			/* they have, and it was not reported yet */
 };
 
@@ -199,8 +200,8 @@ push(gnutls_transport_ptr_t pointer, const giovec_t *vector, int count)
 		do
 			sent = sendmsg(tls->fd, &message, MSG_NOSIGNAL);
 		while (sent < 0 && errno == EINTR);
-		if (sent == total || (sent > 0 && !tls->shaken))
-			return sent;	/* in the handshake GnuTLS comes again with the rest */
+		if (sent == total || (sent > 0 && (!tls->shaken || tls->into == NULL)))
+			return sent;	/* in the handshake and at the end GnuTLS comes again with the rest */
 		if (sent < 0 && (tls->into == NULL || (errno != EAGAIN && errno != EWOULDBLOCK)))
 			return nothing(tls, errno);
 		if (sent < 0)
@@ -309,10 +310,20 @@ may_write(const struct tls *tls)
 bool
 tls_finish(struct tls *tls)
 {
+	int result;
+
 	if (tls->finished || !may_write(tls))
 		return tls->finished;
-	tls->finished = gnutls_bye(tls->session, GNUTLS_SHUT_WR) == 0;
+	result = gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+	tls->finished = result == 0;
+	tls->owes = result == GNUTLS_E_AGAIN;
 	return tls->finished;
+}
+
+bool
+tls_owes(const struct tls *tls)
+{
+	return tls->owes;
 }
 
 void

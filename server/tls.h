@@ -50,6 +50,9 @@ void tls_end(struct tls **, bool say);
 /* We send no more (close_notify). False when that cannot be said. */
 bool tls_finish(struct tls *);
 
+/* Could it not be said because the socket is full? Then tls_finish may be called again later. */
+bool tls_owes(const struct tls *);
+
 /* --- for buffer.c, outlet.c and wire.c --------------------------------------------------------------------------------- */
 
 /* As buffer_receive: bytes of content read to `to`, which has at least TLS_ROOM bytes, or why there are none. */

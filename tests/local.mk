@@ -45,7 +45,7 @@ install_environment = \
 	export INSTALLED_MODULES;
 
 TESTS += tests/tree tests/exports tests/third-party/check
-EXTRA_DIST += tests/tsan.supp tests/lint.h tests/tree tests/exports tests/pytest-tap tests/vtc tests/third-party/check
+EXTRA_DIST += tests/tsan.supp tests/lint.h tests/tree tests/exports tests/pytest-tap tests/testssl tests/vtc tests/third-party/check
 
 include tests/unit/local.mk
 include tests/e2e/local.mk

@@ -120,6 +120,29 @@ buffer_of(size_t length, char byte)
 }
 
 static void
+an_end_that_the_full_socket_does_not_take_is_owed(void **state)
+{
+	static char raw[65536];
+	struct buffer *b = NULL;
+	ssize_t sent, full = 0;
+
+	(void)state;
+	receive_all(&client, 0);	/* tickets */
+	for (size_t size = sizeof(raw); size > 0; size /= 2)
+		while ((sent = send(server.fd, raw, size, 0)) > 0)
+			full += sent;
+	assert_false(tls_finish(server.tls));
+	assert_true(tls_owes(server.tls));
+	while (full > 0 && (sent = recv(client.fd, raw, (size_t)full < sizeof(raw) ? (size_t)full : sizeof(raw), 0)) > 0)
+		full -= sent;
+	assert_int_equal(full, 0);
+	assert_int_equal(buffer_receive(&bare, &b, &client), BUFFER_NOTHING);
+	assert_true(tls_finish(server.tls));
+	assert_false(tls_owes(server.tls));
+	assert_int_equal(buffer_receive(&bare, &b, &client), BUFFER_END);
+}
+
+static void
 a_head_and_a_small_body_are_one_record(void **state)
 {
 	struct buffer *b = buffer_of(1000, 'h'), *got = NULL;
@@ -348,6 +371,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_end_that_the_full_socket_does_not_take_is_owed, begin, end),
 		cmocka_unit_test_setup_teardown(a_head_and_a_small_body_are_one_record, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_socket_does_not_take_is_queued_and_comes_in_order, begin, end),
 		cmocka_unit_test_setup_teardown(a_record_that_comes_in_pieces_waits_for_its_end, begin, end),
