@@ -273,10 +273,11 @@ delist(struct overlay *o, struct overlay_section *section)
 static void
 exchange(struct overlay *o, struct overlay_section *was, struct overlay_section *is, bool back)
 {
-	struct overlay_section *any = was != NULL ? was : is;
-	struct overlay_section **link = find_link(o, any->kind, overlay_name(any));
-	struct overlay_section *behind = was != NULL ? was->previous : back ? is->previous : o->last;
+	struct overlay_section *any = was != NULL ? was : is, **link, *behind;
 
+	assert(any != NULL);
+	link = find_link(o, any->kind, overlay_name(any));
+	behind = was != NULL || back ? any->previous : o->last;
 	assert(*link == was);
 	if (was != NULL)
 		delist(o, was);

@@ -137,19 +137,18 @@ verify(gnutls_session_t session)
 static bool
 set_ticket_key(gnutls_session_t session, const struct greeting *g)
 {
+	const uint32_t asked[2] = { g->ask, g->depth };
 	uint8_t place[PLACE_MOST], key[TICKET_KEY];
 	gnutls_datum_t datum = { key, sizeof(key) };
 	int64_t rotation = g->generation->settings.ticket_rotation;
 	size_t length = strlen(g->certificate->name) + 1;
 	bool good;
 
-	if (length > sizeof(place) - 2 * sizeof(uint32_t) - CREDENTIAL_DIGEST)
+	if (length > sizeof(place) - sizeof(asked) - CREDENTIAL_DIGEST)
 		return false;
 	memcpy(place, g->certificate->name, length);
-	memcpy(place + length, &(uint32_t){ g->ask }, sizeof(uint32_t));
-	length += sizeof(uint32_t);
-	memcpy(place + length, &(uint32_t){ g->depth }, sizeof(uint32_t));
-	length += sizeof(uint32_t);
+	memcpy(place + length, asked, sizeof(asked));
+	length += sizeof(asked);
 	if (g->trust != NULL) {
 		memcpy(place + length, g->trust->content.digest, CREDENTIAL_DIGEST);
 		length += CREDENTIAL_DIGEST;

@@ -84,7 +84,7 @@ balance_lobby_leave(struct balance_guest *guest)
 void
 balance_lobby_call(struct balance_lobby *lobby)
 {
-	struct weir_token token;
+	struct weir_token token = { 0, 0, 0 };
 	struct balance_guest *guest;
 
 	do {
