@@ -92,6 +92,32 @@ def test_a_reload_waits_for_a_key_while_everything_else_goes_on(origin, root):
         assert weir.metric("weir_generation") == 2
 
 
+def test_a_route_that_is_added_waits_for_its_key_too(origin, root):
+    with scene.Weir(PLAIN.format(server=origin.address)) as weir:
+        identity_ = identity(root)
+        identity_.save(weir.folder, "proxy")
+        os.remove(weir.path("proxy.key"))
+        os.mkfifo(weir.path("proxy.key"), 0o600)
+        route = {"match": "*/secure_admin/*", "upstream": "origin", "mtls.certificate": weir.path("proxy.pem"),
+                 "mtls.key": weir.path("proxy.key")}
+        outcome = []
+        thread = threading.Thread(target=lambda: outcome.append(weir.call("PUT", "/v1/routes/admin", route)))
+        thread.start()
+        for _ in range(20):
+            assert weir.ask("/").body == "there"
+            assert weir.ctl("status")[0] == 0
+        assert not outcome and weir.metric("weir_generation") == 1
+        with open(weir.path("proxy.key"), "wb") as key:
+            key.write(identity_.secret)
+        thread.join(scene.PATIENCE)
+        assert outcome[0][0] == 200, outcome
+        assert weir.metric("weir_generation") == 2
+        route.update({"match": "*/other/*", "mtls.key": weir.path("proxy.pem")})
+        status, why = weir.call("PUT", "/v1/routes/other", route)
+        assert status == 422 and "there is no private key in it" in str(why)
+        assert weir.call("GET", "/v1/routes/other")[0] == 404
+
+
 def test_a_key_that_never_comes_does_not_hold_up_the_end(origin, root):
     with scene.Weir(PLAIN.format(server=origin.address)) as weir:
         identity(root).save(weir.folder, "proxy")
