@@ -63,12 +63,16 @@ assert_values(struct weir_exchange *x, const char *const *expected)
 #define PORT "[1-9][0-9]{0,4}"
 #define NONE "-"
 
+/* What there is of TLS on a connection without. */
+#define PLAIN "tls_version", NONE, "tls_cipher", NONE, "tls_name", NONE, "tls_section", NONE, "tls_resumed", NONE, \
+	"client_subject", NONE, "client_fingerprint", NONE
+
 static void
 see_a_request_that_has_just_come(struct weir_exchange *x)
 {
 	static const char *const expected[] = {
 		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK,
-		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", "method", "GET",
+		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", PLAIN, "method", "GET",
 		"scheme", "http", "authority", "example\\.com:8080", "host", "example\\.com", "port", "8080",
 		"target", "/path\\?query", "path", "/path", "query", "query", "version", "HTTP/1\\.1",
 		"status", NONE, "route", NONE, "upstream", NONE, "server", NONE, "attempts", "0",
@@ -92,7 +96,7 @@ see_a_request_that_was_served(struct weir_exchange *x)
 {
 	static const char *const expected[] = {
 		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK,
-		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", "method", "GET",
+		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", PLAIN, "method", "GET",
 		"scheme", "http", "authority", "example\\.com:8080", "host", "example\\.com", "port", "8080",
 		"target", "/path\\?query", "path", "/path", "query", "query", "version", "HTTP/1\\.1",
 		"status", "200", "route", "all", "upstream", "api", "server", LOOPBACK ":" PORT,
@@ -116,7 +120,7 @@ see_a_request_that_could_not_be_read(struct weir_exchange *x)
 {
 	static const char *const expected[] = {
 		"client_address", LOOPBACK, "client_port", PORT, "peer_address", LOOPBACK,
-		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", "method", "",
+		"local_address", LOOPBACK, "local_port", PORT, "listener", "web", PLAIN, "method", "",
 		"scheme", "http", "authority", "", "host", "", "port", "80", "target", "", "path", "",
 		"query", NONE, "version", "HTTP/1\\.[01]", "status", "400", "route", NONE, "upstream", NONE,
 		"server", NONE, "attempts", "0", "bytes_received", "0", "bytes_sent", "[1-9][0-9]*",
