@@ -223,6 +223,7 @@ watch_signals(struct process *p)
 	static const int numbers[PROCESS_SIGNALS] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
 
 	for (int i = 0; i < PROCESS_SIGNALS; i++) {
+		signal(numbers[i], SIG_IGN);	/* what is there again once we listen no more, at the very end */
 		p->signals[i] = evsignal_new(p->base, numbers[i], signalled, p);
 		if (p->signals[i] == NULL || event_add(p->signals[i], NULL) != 0)
 			return false;

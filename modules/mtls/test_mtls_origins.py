@@ -142,6 +142,7 @@ def test_intermediates_are_shown_with_the_certificate(files, root):
         alone.write(proxy.pem)
     with Origin(files, required=True) as origin, weir_to(origin, files, rest=ADMIN) as weir:
         assert weir.ask("/secure_admin/").status == 502
+        scene.until(lambda: origin.shaken, "the origin has judged")
         assert origin.shaken[0] == "CERTIFICATE_VERIFY_FAILED"
 
 
