@@ -391,7 +391,8 @@ terminate(struct weir_connection *c, const struct generation *generation, const 
 	if (c->termination == NULL && !begin_greeting(c, generation, listen, hooks))
 		return TERMINATE_GONE;
 	g = c->termination->greeting;
-	result = receive(c);
+	/* What came early is for the session first; more of it stays in the socket meanwhile. */
+	result = c->wire.tls != NULL && tls_has_more(c->wire.tls) ? TERMINATE_DONE : receive(c);
 	if (result != TERMINATE_DONE && !(result == TERMINATE_READ && g->begun)) {
 		if (result == TERMINATE_GONE && g->begun)
 			complain(c, "the connection was closed during the handshake");
@@ -440,7 +441,14 @@ terminate_serves(const struct weir_connection *c, const struct generation *gener
 {
 	const struct termination *t = c->termination;
 	const struct certificate *certificate;
+	size_t length = strlen(host);
+	char bare[256];
 
+	if (length > 1 && length < sizeof(bare) && host[length - 1] == '.') {	/* the same host, as routes see it, too */
+		memcpy(bare, host, length - 1);
+		bare[length - 1] = '\0';
+		host = bare;
+	}
 	if (t->name != NULL && strcmp(t->name, host) == 0)
 		return true;
 	certificate = certificate_find(&generation->certificates, host, listen->settings.strict_sni);

@@ -158,20 +158,16 @@ keep(struct tls *tls, const giovec_t *vector, int count, size_t sent)
 static ssize_t
 push_inside(struct tls *tls, const giovec_t *vector, int count)
 {
-	ssize_t total = 0;
+	ssize_t total = 0, sent = 0;
 
 	tls->under->thread = tls->thread;
 	tls->under->into = tls->into;
 	tls->under->gather = tls->gather;
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count && sent >= 0; i++) {
 		const char *bytes = vector[i].iov_base;
 		size_t left = vector[i].iov_len;
 
-		while (left > 0) {
-			ssize_t sent = gnutls_record_send(tls->under->session, bytes, left);
-
-			if (sent < 0)
-				return nothing(tls, sent == GNUTLS_E_AGAIN ? EAGAIN : EPIPE);
+		while (left > 0 && (sent = gnutls_record_send(tls->under->session, bytes, left)) >= 0) {
 			bytes += sent;
 			left -= (size_t)sent;
 			total += sent;
@@ -180,7 +176,9 @@ push_inside(struct tls *tls, const giovec_t *vector, int count)
 	tls->under->thread = NULL;
 	tls->under->into = NULL;
 	tls->under->gather = false;
-	return total;
+	if (sent >= 0 || (sent == GNUTLS_E_AGAIN && total > 0))
+		return total;	/* GnuTLS comes again with the rest, whose first piece the session below holds already */
+	return nothing(tls, sent == GNUTLS_E_AGAIN ? EAGAIN : EPIPE);
 }
 
 static ssize_t

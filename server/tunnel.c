@@ -102,7 +102,7 @@ greet(struct weir_exchange *x)
 		got = buffer_receive(x->thread, &c->in, &c->wire);
 		if (got == BUFFER_NOTHING)
 			return SIDE_RESTS;
-		if (got == BUFFER_RESET || got == BUFFER_NO_MEMORY)
+		if (got < 0 && got != BUFFER_END)
 			return SIDE_BROKEN;
 		c->eof = got == BUFFER_END;
 	}

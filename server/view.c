@@ -558,6 +558,12 @@ weir_choose_route(struct weir_exchange *x, const struct weir_route *route)
 		x->route = route;
 }
 
+bool
+weir_has_body(struct weir_exchange *x)
+{
+	return x->request.framing != FRAMING_NONE && (x->request.framing != FRAMING_LENGTH || x->request.length > 0);
+}
+
 uint64_t
 weir_bytes_received(struct weir_exchange *x)
 {

@@ -29,7 +29,7 @@ enum { KEY, VARIANT, ETAG, VARY, LINES, TAGS, TRAILERS, TEXTS };
 struct record {
 	uint32_t mark, kind, status, flags;
 	int64_t born, lifetime, while_revalidate, if_error, date, modified;
-	uint32_t lengths[TEXTS], unused;
+	uint32_t lengths[TEXTS], space;
 	uint64_t body;
 };
 
@@ -122,6 +122,7 @@ record_of(const struct cache_object *object)
 			object->etag != NULL ? (uint32_t)strlen(object->etag) : 0,
 			object->vary != NULL ? (uint32_t)strlen(object->vary) : 0, object->lines_length,
 			tags_length(object), body != NULL ? body->trailers_length : 0 },
+		.space = object->name.space,
 		.body = body != NULL ? cache_body_length(body) : 0,
 	};
 }
@@ -268,7 +269,7 @@ make_object(struct cache_store *store, const struct cache_secret *secret, const 
 {
 	struct cache_draft draft = {
 		.name = { texts[KEY], texts[VARIANT], r->lengths[KEY], r->lengths[VARIANT],
-			cache_key_hash(secret, texts[KEY], r->lengths[KEY]) },
+			cache_key_hash(secret, texts[KEY], r->lengths[KEY]), r->space },
 		.kind = (enum cache_kind)r->kind,
 		.status = (int)r->status,
 		.fresh = { .born = r->born < now ? r->born : now,

@@ -21,6 +21,8 @@
 struct fill {
 	struct cache_store *store;
 	struct cache_object *object;
+	int64_t pass_time;			/* seconds for which nothing is fetched for the cache where it did not fit */
+	bool refused;				/* it did not */
 };
 
 /* --- the request ------------------------------------------------------------------------------------------------- */
@@ -277,19 +279,17 @@ cache_save(struct weir_exchange *x, const void *settings, void *state)
 
 /* A response to an unsafe request: what is stored for its target is stored no more (RFC 9111, 4.4). */
 static void
-invalidate(struct weir_exchange *x)
+invalidate(struct weir_exchange *x, const struct cache_settings *set)
 {
 	const struct cache_generation *generation = weir_generation_state(x);
 	static const char *const others[] = { "Location", "Content-Location" };
 	char key[CACHE_KEY_MOST], own[CACHE_KEY_MOST];
 	struct cache_name name = { .key = key, .variant = "" };
-	size_t length = cache_key_write(key, sizeof(key), weir_scheme(x), weir_authority(x), weir_path(x), weir_query(x)), origin;
+	struct cache_name target;
+	size_t length, origin;
 
-	if (length >= sizeof(key))
-		return;
-	name.key_length = (uint32_t)length;
-	name.hash = cache_key_hash(&generation->secret, key, length);
-	cache_store_purge(generation->store, &name, false);
+	if (cache_name_it(x, set, &target))
+		cache_store_purge(generation->store, &target, false);
 	origin = cache_key_write(own, sizeof(own), weir_scheme(x), weir_authority(x), "/", NULL);
 	for (int i = 0; i < 2; i++) {
 		const char *value = weir_response_field(x, others[i]);
@@ -315,7 +315,7 @@ cache_hear(struct weir_exchange *x, const void *settings, void *state)
 	int status = weir_status(x);
 
 	if (!weir_method_is_safe(x) && cache_invalidates(weir_method(x), status))
-		invalidate(x);
+		invalidate(x, set);
 	if (!s->fetches)
 		return WEIR_NEXT;
 	if (status == 500 || status == 502 || status == 503 || status == 504)
@@ -344,7 +344,27 @@ take(void *argument, const struct weir_chunk *chunk)
 {
 	struct fill *fill = argument;
 
-	return chunk->length == 0 || cache_body_append(fill->store, fill->object, chunk->data, chunk->length);
+	if (chunk->length == 0 || cache_body_append(fill->store, fill->object, chunk->data, chunk->length))
+		return true;
+	fill->refused = true;
+	return false;
+}
+
+/* Put in a mark under the key alone. */
+static void
+put_mark(struct cache_store *store, const struct cache_name *name, uint64_t epoch, enum cache_kind kind, const char *vary,
+	int64_t lifetime)
+{
+	struct cache_draft draft = { .name = *name, .kind = kind, .vary = vary, .epoch = epoch, .length = -1, .modified = -1,
+		.lines = "", .fresh = { .born = weir_time(), .lifetime = lifetime } };
+	struct cache_object *object;
+
+	draft.name.variant = "";
+	draft.name.variant_length = 0;
+	object = cache_object_new(store, &draft);
+	if (object != NULL)
+		cache_store_add(store, object);
+	cache_object_release(store, &object);
 }
 
 /* Trailers as lines. SIZE_MAX: too long. */
@@ -376,25 +396,16 @@ end_fill(struct weir_exchange *x, void *argument)
 		cache_body_abort(fill->store, fill->object);
 	else
 		cache_body_end(fill->store, fill->object, trailers, length);
+	if (fill->refused)	/* else the next one would be cut off, too */
+		put_mark(fill->store, &fill->object->name, fill->object->epoch, CACHE_PASS, NULL, fill->pass_time);
 	cache_object_release(fill->store, &fill->object);
 	free(fill);
 }
 
-/* Put in a mark under the key alone. */
 static void
 mark(struct weir_exchange *x, struct cache_state *s, enum cache_kind kind, const char *vary, int64_t lifetime)
 {
-	struct cache_store *store = cache_store_of(x);
-	struct cache_draft draft = { .name = s->name, .kind = kind, .vary = vary, .epoch = s->epoch, .length = -1, .modified = -1,
-		.lines = "", .fresh = { .born = weir_time(), .lifetime = lifetime } };
-	struct cache_object *object;
-
-	draft.name.variant = "";
-	draft.name.variant_length = 0;
-	object = cache_object_new(store, &draft);
-	if (object != NULL)
-		cache_store_add(store, object);
-	cache_object_release(store, &object);
+	put_mark(cache_store_of(x), &s->name, s->epoch, kind, vary, lifetime);
 }
 
 /* The name of what varies, and the mark that says by what. */
@@ -450,7 +461,7 @@ admit(struct weir_exchange *x, const struct cache_settings *set, struct cache_st
 		: make(x, set, s, response, fresh, names);
 
 	if (object != NULL) {
-		*fill = (struct fill){ store, cache_object_hold(object) };
+		*fill = (struct fill){ store, cache_object_hold(object), set->pass_time / 1000, false };
 		if (weir_take_body(x, &sink, set->fetch_time)) {
 			if (cache_body_state(object->body) == CACHE_ABORTED)	/* what came with the head was broken already */
 				return object;

@@ -21,7 +21,7 @@ struct cache_flight {
 	int64_t since;				/* of the last who was told to lead; weir_now */
 	int64_t cool_until;			/* 0: it has not failed */
 	unsigned leaders;
-	uint32_t key_length, variant_length;
+	uint32_t key_length, variant_length, space;
 	char text[];				/* key, variant */
 };
 
@@ -52,7 +52,7 @@ cache_flight_count(void)
 static bool
 is_of(const struct cache_flight *f, const void *store, const struct cache_name *name)
 {
-	return f->hash == name->hash && f->store == store && f->key_length == name->key_length
+	return f->hash == name->hash && f->store == store && f->space == name->space && f->key_length == name->key_length
 		&& f->variant_length == name->variant_length && memcmp(f->text, name->key, name->key_length) == 0
 		&& memcmp(f->text + f->key_length, name->variant, name->variant_length) == 0;
 }
@@ -103,6 +103,7 @@ create(const void *store, const struct cache_name *name)
 		return NULL;
 	f->store = store;
 	f->hash = name->hash;
+	f->space = name->space;
 	f->key_length = name->key_length;
 	f->variant_length = name->variant_length;
 	memcpy(f->text, name->key, name->key_length);

@@ -83,6 +83,8 @@ struct cache_state *cache_state_of(struct weir_exchange *, void *state);
 struct cache_request *cache_read_request(struct weir_exchange *, enum weir_message);
 
 /* Write the variant for these names (cache_vary_write) into memory of the exchange, as part of the name. False when it cannot be. */
+/* The name under which the response to this request is, or will be. False: it is not for the cache. */
+bool cache_name_it(struct weir_exchange *, const struct cache_settings *, struct cache_name *);
 bool cache_choose_variant(struct weir_exchange *, const struct cache_settings *, struct cache_name *, const char *vary);
 
 /* --- fetch.c ----------------------------------------------------------------------------------------------------- */

@@ -57,10 +57,10 @@ is_bypassed(struct weir_exchange *x, const struct cache_settings *set)
 static bool
 is_for_the_cache(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s)
 {
-	const char *method = weir_method(x), *length = weir_request_field(x, "Content-Length");
+	const char *method = weir_method(x);
 
 	s->outcome.forward = CACHE_FORWARD_METHOD;
-	if ((strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) || (length != NULL && strcmp(length, "0") != 0))
+	if ((strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) || weir_has_body(x))
 		return false;
 	s->outcome.forward = CACHE_FORWARD_BYPASS;
 	if (is_bypassed(x, set))
@@ -70,8 +70,19 @@ is_for_the_cache(struct weir_exchange *x, const struct cache_settings *set, stru
 	return s->request != NULL && !s->request->preconditions && !s->request->control.no_store;
 }
 
-static bool
-name_it(struct weir_exchange *x, const struct cache_settings *set, struct cache_name *name)
+/* Routes may tell requests of one URL apart by more than that, and send them to different upstreams. */
+static uint32_t
+space_of(const struct weir_upstream *upstream)
+{
+	uint32_t hash = 2166136261u;
+
+	for (const char *at = upstream == NULL ? "" : weir_upstream_name(upstream); *at != '\0'; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619u;
+	return hash;
+}
+
+bool
+cache_name_it(struct weir_exchange *x, const struct cache_settings *set, struct cache_name *name)
 {
 	const struct cache_generation *generation = weir_generation_state(x);
 	char room[CACHE_KEY_MOST];
@@ -79,6 +90,7 @@ name_it(struct weir_exchange *x, const struct cache_settings *set, struct cache_
 
 	name->variant = "";
 	name->variant_length = 0;
+	name->space = space_of(weir_upstream(x));
 	if (set->key != NULL) {
 		name->key = weir_expand(x, set->key);
 		length = name->key == NULL ? 0 : strlen(name->key);
@@ -113,6 +125,19 @@ cache_choose_variant(struct weir_exchange *x, const struct cache_settings *set, 
 
 /* --- the object -------------------------------------------------------------------------------------------------- */
 
+/* What is broken off can be shared by a response that was confirmed meanwhile: then that is none, either. */
+static struct cache_object *
+find_whole(struct cache_store *store, const struct cache_name *name)
+{
+	struct cache_object *object = cache_store_find(store, name);
+
+	if (object != NULL && object->kind == CACHE_RESPONSE && cache_body_state(object->body) == CACHE_ABORTED) {
+		cache_store_remove(store, object);
+		cache_object_release(store, &object);
+	}
+	return object;
+}
+
 /* The response for this request, held; or the mark that there are none to be had; NULL. A mark of Vary completes the name. */
 static struct cache_object *
 find(struct weir_exchange *x, const struct cache_settings *set, struct cache_name *name)
@@ -122,11 +147,11 @@ find(struct weir_exchange *x, const struct cache_settings *set, struct cache_nam
 
 	name->variant = "";
 	name->variant_length = 0;
-	object = cache_store_find(store, name);
+	object = find_whole(store, name);
 	if (object == NULL || object->kind != CACHE_VARY)
 		return object;
 	mark = object;
-	object = cache_choose_variant(x, set, name, mark->vary) ? cache_store_find(store, name) : NULL;
+	object = cache_choose_variant(x, set, name, mark->vary) ? find_whole(store, name) : NULL;
 	cache_object_release(store, &mark);
 	return object;
 }
@@ -212,6 +237,9 @@ fetch(struct weir_exchange *x, const struct cache_settings *set, struct cache_st
 		weir_fail(x, 504, "nobody has brought the response within lock_age");
 		return WEIR_FAIL;
 	}
+	/* What an authorised request brings is mostly for nobody else: none waits for it, and it for none. */
+	if (s->request->authorization && !(set->rules.ignore & CACHE_IGNORE_AUTHORIZATION) && !s->seat.joined)
+		goto alone;
 	switch (cache_flight_join(store, &s->name, &s->seat, x, set->lock_timeout, left)) {
 	case CACHE_WAITS:
 		cache_object_release(store, &object);
@@ -227,6 +255,7 @@ fetch(struct weir_exchange *x, const struct cache_settings *set, struct cache_st
 	case CACHE_FULL:
 		break;
 	}
+alone:
 	cache_object_release(store, &s->object);
 	s->object = object;
 	s->fetches = s->tells = true;
@@ -315,7 +344,7 @@ cache_look_up(struct weir_exchange *x, const void *settings, void *state)
 	enum weir_verdict verdict;
 	bool waited = s->outcome.collapsed;
 
-	if (s->request == NULL && (!is_for_the_cache(x, set, s) || !name_it(x, set, &s->name)))
+	if (s->request == NULL && (!is_for_the_cache(x, set, s) || !cache_name_it(x, set, &s->name)))
 		return pass(x, s, CACHE_FORWARD_NONE);
 	verdict = look(x, set, s);
 	if (verdict == WEIR_NEXT && s->seat.leads)

@@ -29,6 +29,7 @@ struct cache_name {
 	const char *key, *variant;
 	uint32_t key_length, variant_length;
 	uint64_t hash;			/* of the key alone: cache_key_hash */
+	uint32_t space;			/* whose answer it is (by the upstream): one key may mean several */
 };
 
 enum cache_kind {

@@ -290,7 +290,7 @@ cache_store_is_named(const struct cache_object *object, const struct cache_name 
 static bool
 is_variant(const struct cache_object *object, const struct cache_name *name)
 {
-	return object->name.variant_length == name->variant_length &&
+	return object->name.space == name->space && object->name.variant_length == name->variant_length &&
 		(name->variant_length == 0 || memcmp(object->name.variant, name->variant, name->variant_length) == 0);
 }
 

@@ -134,6 +134,46 @@ def test_vary_keeps_variants_apart(cached):
     assert "fwd=vary-miss" in cached.status_of("/vary", headers={"Accept-Language": "fr"})
 
 
+def test_one_url_of_two_upstreams_is_two_responses():
+    route = "[upstream other]\nserver = %s\n[route beta]\nmatch = */*\nmatch_field = X-Beta\nupstream = other\n"
+    with Cached() as beta, wire.Origin(lambda c: c.head() and c.answer(b"beta", b"Cache-Control: max-age=60\r\n")) as origin:
+        beta.weir.reload(INI % ("", beta.origin.address, route % origin.address))
+        for _ in range(2):
+            assert beta.ask("/p").body == "/p"
+            assert beta.ask("/p", headers={"X-Beta": "1"}).body == "beta"
+        assert len(beta.asked) == 1 and beta.counted("hits") == 2
+
+
+def test_a_body_without_a_length_is_a_body(cached):
+    """What a GET with a body brings is for nobody else: the body is not of the key."""
+    def fat(head, connection):
+        if b"chunked" in head:
+            connection.head()  # its body looks like one
+        return "Cache-Control: max-age=60", "/fat"
+
+    before, cached.answers["/fat"] = len(cached.asked), fat
+    with wire.connect(cached.weir) as client:
+        client.send(b"GET /fat HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n")
+        assert wire.body_of(client) == (200, b"/fat")
+    cached.ask("/fat", headers={"Host": "a"})
+    assert len(cached.asked) == before + 2
+
+
+def test_what_turns_out_too_large_is_passed_from_then_on():
+    def long(head, connection):
+        connection.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        + b"1000\r\n%s\r\n" % (b"x" * 4096) * 20 + b"0\r\n\r\n")
+        return "said"
+
+    with Cached("object_size = 32K") as cached:
+        cached.answers["/long"] = long
+        with wire.connect(cached.weir) as client:
+            client.send(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert wire.body_of(client)[0] in (200, 502)  # who asks first does not get it whole
+        for _ in range(2):
+            assert len(cached.ask("/long", headers={"Host": "a"}).body) == 20 * 4096
+
+
 def test_a_key_of_the_operator_and_what_is_bypassed():
     with Cached("key = ${host}${path}\nbypass = ${request.Nocache}", "cache.ignore = set_cookie") as cached:
         cached.answers["/a?2"] = ("Cache-Control: max-age=60\nSet-Cookie: a=b", "x")

@@ -4,7 +4,9 @@
     with proxies.Proxy() as proxy, scene.Weir(...) as weir: ...
 """
 import os
+import select
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -13,8 +15,35 @@ import scene
 import wire
 
 
+def relay_tls(a, b):
+    """The same where one of them speaks TLS, until one has ended: a session of OpenSSL is for one thread at a time."""
+    while True:
+        ready = [s for s in (a, b) if isinstance(s, ssl.SSLSocket) and s.pending()] or select.select([a, b], [], [], scene.PATIENCE)[0]
+        if not ready:
+            return
+        for source, sink in [(a, b), (b, a)]:
+            if source not in ready:
+                continue
+            source.setblocking(False)
+            try:
+                piece = source.recv(65536)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                continue                        # it was no content: a ticket, say
+            except OSError:
+                return
+            finally:
+                source.setblocking(True)
+            if not piece:
+                return
+            sink.sendall(piece)
+
+
 def relay(a, b):
     """Bytes both ways, until both have ended."""
+    if isinstance(a, ssl.SSLSocket) or isinstance(b, ssl.SSLSocket):
+        relay_tls(a, b)
+        return
+
     def copy(source, sink):
         try:
             while piece := source.recv(65536):

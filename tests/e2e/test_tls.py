@@ -201,6 +201,9 @@ def test_a_host_of_another_certificate_is_misdirected(hall):
         with Client(weir, hall) as client:
             assert client.ask(host="deep.one.test")[0] == 200
             assert client.ask(host="two.test")[0] == 421
+        with Client(weir, hall) as client:  # a dot at the end makes no other host of it
+            assert client.ask(host="deep.one.test.")[0] == 200
+            assert client.ask(host="two.test.")[0] == 421
     with scene.Weir(ini(hall, "same_host = no")) as weir:
         with Client(weir, hall) as client:
             assert client.ask(host="two.test")[0] == 200
