@@ -186,7 +186,7 @@ answer_begin(struct weir_exchange *x)
 	}
 	if (x->download.ended && x->upload.ended)
 		origin_release(x);
-	if (x->client->in != NULL && x->client->wire.tls == NULL && gather(x, length, &content)) {
+	if (x->client->in != NULL && gather(x, length, &content)) {
 		exchange_close(x, CLIENT_KEEP);
 		return WEIR_PHASES;
 	}

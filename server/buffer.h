@@ -66,10 +66,11 @@ buffer_length(const struct buffer *b)
 	return b == NULL ? 0 : (size_t)(b->to - b->from);
 }
 
+/* Framing behind the bytes may have passed the end. */
 static inline size_t
 buffer_space(const struct buffer *b)
 {
-	return (size_t)(b->end - b->to);
+	return b->to < b->end ? (size_t)(b->end - b->to) : 0;
 }
 
 #endif

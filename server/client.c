@@ -277,11 +277,7 @@ reset(struct weir_connection *c)
 static void
 owe(struct weir_connection *c)
 {
-	if (tls_finish(c->wire.tls)) {
-		linger(c);
-		return;
-	}
-	if (!tls_owes(c->wire.tls) || c->owed++ >= OWE_ROUNDS) {
+	if (c->owed++ >= OWE_ROUNDS) {
 		destroy(c);
 		return;
 	}
@@ -523,7 +519,7 @@ deadline_passed(struct deadline *d)
 		return;
 	}
 	if (c->lingering && c->wire.tls != NULL && tls_owes(c->wire.tls)) {
-		owe(c);
+		linger(c);
 		return;
 	}
 	if (c->in != NULL && !c->lingering && c->listener->listen != NULL) {

@@ -103,9 +103,10 @@ static const struct known_name {
 enum field_id
 field_lookup(const char *name, size_t length)
 {
-	const struct known_name *known = known_names[length];
+	const struct known_name *known;
 
 	assert(length < sizeof(known_names) / sizeof(known_names[0]));
+	known = known_names[length];
 	for (int i = 0; i < 2 && known[i].name != NULL; i++)
 		if ((name[0] | 0x20) == known[i].name[0] && text_same_lower(name, known[i].name, length))
 			return known[i].id;

@@ -49,54 +49,33 @@ append(struct outlet *o, struct buffer **b)
 	*b = NULL;
 }
 
-/* Keep a copy of bytes that lie in memory of others. */
-static bool
-append_copy(struct outlet *o, struct thread *t, const char *bytes, size_t length)
-{
-	while (length > 0) {
-		struct buffer *b = buffer_take(t, length < BUFFER_LARGE / 2 ? length : BUFFER_LARGE / 2);
-		size_t part;
-
-		if (b == NULL)
-			return false;
-		part = length < buffer_space(b) ? length : buffer_space(b);
-		memcpy(b->to, bytes, part);
-		b->to += part;
-		bytes += part;
-		length -= part;
-		append(o, &b);
-	}
-	return true;
-}
-
-/* The last of the queue, if it has this much room; else a new one. */
+/* The buffer at the end of the queue, if bytes may be put behind its own; NULL. */
 static struct buffer *
-room_for(struct outlet *o, struct thread *t, size_t length)
+last_of(const struct outlet *o)
 {
-	struct buffer *last = o->queued == 0 ? NULL : (struct buffer *)((char *)o->last - offsetof(struct buffer, next));
+	struct buffer *last = o->first == NULL ? NULL : (struct buffer *)((char *)o->last - offsetof(struct buffer, next));
 
-	if (last != NULL && last->slab != NULL && buffer_space(last) >= length)
-		return last;
-	return buffer_take(t, length < BUFFER_SMALL / 2 ? BUFFER_SMALL / 2 : length);
+	return last != NULL && last->slab != NULL ? last : NULL;
 }
 
 bool
 outlet_gather(struct outlet *o, struct thread *t, const char *head, size_t length, struct buffer **body)
 {
 	size_t rest = buffer_length(*body);
-	struct buffer *b = room_for(o, t, length + rest), *whole = b;
+	struct buffer *last = last_of(o);
 
-	if (b == NULL)
-		return false;
-	memcpy(b->to, head, length);
+	if (last == NULL || buffer_space(last) < length + rest) {	/* all of it or nothing */
+		last = buffer_take(t, length + rest < BUFFER_SMALL / 2 ? BUFFER_SMALL / 2 : length + rest);
+		if (last == NULL)
+			return false;
+		append(o, &(struct buffer *){ last });
+	}
+	memcpy(last->to, head, length);
 	if (rest > 0)
-		memcpy(b->to + length, (*body)->from, rest);
+		memcpy(last->to + length, (*body)->from, rest);
+	last->to += length + rest;
+	o->queued += length + rest;
 	buffer_free(body);
-	b->to += length + rest;
-	if (o->queued > 0 && (char *)o->last == (char *)b + offsetof(struct buffer, next))
-		o->queued += length + rest;
-	else
-		append(o, &whole);
 	return true;
 }
 
@@ -123,17 +102,16 @@ outlet_take(struct outlet *o, struct buffer *first)
 bool
 outlet_copy(struct outlet *o, struct thread *t, const char *bytes, size_t length, size_t size)
 {
-	struct buffer *last = o->first == NULL ? NULL : (struct buffer *)((char *)o->last - offsetof(struct buffer, next));
+	struct buffer *last = last_of(o);
 
 	while (length > 0) {
 		size_t part;
 
-		if (last == NULL || last->slab == NULL || buffer_space(last) == 0) {
-			struct buffer *b = last = buffer_take(t, length > size ? length < BUFFER_READ ? length : BUFFER_READ : size);
-
-			if (b == NULL)
+		if (last == NULL || buffer_space(last) == 0) {
+			last = buffer_take(t, length > size ? length < BUFFER_READ ? length : BUFFER_READ : size);
+			if (last == NULL)
 				return false;
-			append(o, &b);
+			append(o, &(struct buffer *){ last });
 		}
 		part = length < buffer_space(last) ? length : buffer_space(last);
 		memcpy(last->to, bytes, part);
@@ -170,7 +148,7 @@ send_vector(int fd, struct iovec *vector, size_t count)
 static enum outlet_result
 keep(struct outlet *o, struct thread *t, const char *head, size_t length, struct buffer **body)
 {
-	bool kept = append_copy(o, t, head, length);
+	bool kept = outlet_copy(o, t, head, length, 0);
 
 	if (kept && body != NULL && buffer_length(*body) > 0) {
 		buffer_settle(t, body);

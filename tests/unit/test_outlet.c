@@ -247,6 +247,28 @@ what_is_kept_is_a_copy_of_scratch(void **state)
 	assert_received("first", 5);
 }
 
+/* The last chunk stands behind a buffer's end, where there is room for it and for nothing else. */
+static void
+nothing_is_put_behind_framing(void **state)
+{
+	struct buffer *b = buffer_take(&bare, BUFFER_SMALL / 2), *none = NULL;
+	size_t length = buffer_space(b) + 7;
+	static char all[BUFFER_SMALL + 100];
+
+	(void)state;
+	fill(all, sizeof(all), 5);
+	memcpy(b->to, all, length);
+	b->to += length;
+	assert_int_equal(buffer_space(b), 0);
+	room = 0;
+	assert_int_equal(outlet_send(&out, &bare, &wire, NULL, 0, &b), OUTLET_QUEUED);
+	assert_int_equal(outlet_send(&out, &bare, &wire, all + length, 40, NULL), OUTLET_QUEUED);
+	assert_true(outlet_gather(&out, &bare, all + length + 40, 20, &none));
+	room = SIZE_MAX;
+	assert_int_equal(outlet_flush(&out, &wire), OUTLET_SENT);
+	assert_received(all, length + 60);
+}
+
 /* More pieces than one vector holds, heads among them; the kernel takes them in odd bites. */
 static void
 the_queue_keeps_its_order(void **state)
@@ -324,6 +346,7 @@ static void
 without_memory_it_is_broken(void **state)
 {
 	struct buffer *b = buffer_with("body", 4), *more = buffer_with("more", 4);
+	static char head[BUFFER_SMALL];
 
 	(void)state;
 	room = 2;
@@ -335,7 +358,8 @@ without_memory_it_is_broken(void **state)
 	assert_int_equal(outlet_send(&out, &bare, &wire, NULL, 0, &more), OUTLET_QUEUED);
 	assert_null(more);
 	leave_memory(0);
-	assert_int_equal(outlet_send(&out, &bare, &wire, "head", 4, NULL), OUTLET_BROKEN);
+	assert_int_equal(outlet_send(&out, &bare, &wire, "tail", 4, NULL), OUTLET_QUEUED);	/* there is room behind it */
+	assert_int_equal(outlet_send(&out, &bare, &wire, head, sizeof(head), NULL), OUTLET_BROKEN);
 }
 
 /* A long head, for whose rest there is memory only in part. */
@@ -365,6 +389,7 @@ main(void)
 		SCENE(any_cut_of_head_elsewhere_and_body),
 		SCENE(any_cut_of_head_and_large_body),
 		SCENE(what_is_kept_is_a_copy_of_scratch),
+		SCENE(nothing_is_put_behind_framing),
 		SCENE(the_queue_keeps_its_order),
 		SCENE(a_full_socket_makes_a_queue),
 		SCENE(a_broken_socket_says_so),
