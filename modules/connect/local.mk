@@ -29,5 +29,5 @@ modules_connect_fuzz_connect_CPPFLAGS = $(KIT_CPPFLAGS)
 modules_connect_fuzz_connect_LDADD = $(FUZZ_LIBS)
 EXTRA_DIST += modules/connect/corpus
 
-TESTS += modules/connect/test_connect.py
-EXTRA_DIST += modules/connect/test_connect.py
+TESTS += modules/connect/test_forward_proxy.py
+EXTRA_DIST += modules/connect/test_forward_proxy.py
