@@ -10,6 +10,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#define COUNT(list) (sizeof(list) / sizeof(*(list)))
+
 const char *
 connect_parse_user(struct weir_build *build, const char *text, void *value)
 {
@@ -144,11 +146,11 @@ connect_knows(const struct connect_user *users, size_t count, const struct conne
 	unsigned found = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		volatile const char *a = users[i].text, *b = user->text;
-		unsigned differ = 0;
+		volatile const uint64_t *a = users[i].words, *b = user->words;
+		uint64_t differ = 0;
 
-		for (size_t at = 0; at < CONNECT_CREDENTIALS; at++)
-			differ |= (unsigned char)(a[at] ^ b[at]);
+		for (size_t at = 0; at < COUNT(user->words); at++)
+			differ |= a[at] ^ b[at];
 		found |= differ == 0;
 	}
 	return found != 0;

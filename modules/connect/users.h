@@ -12,9 +12,12 @@
 
 enum { CONNECT_CREDENTIALS = 256, CONNECT_USERS_MOST = 1000 };
 
-/* "name:password", padded with zeros. */
+/* "name:password", padded with zeros; and the same in words, to be compared. */
 struct connect_user {
-	char text[CONNECT_CREDENTIALS];
+	union {
+		char text[CONNECT_CREDENTIALS];
+		uint64_t words[CONNECT_CREDENTIALS / sizeof(uint64_t)];
+	};
 };
 
 /* For a WEIR_CUSTOM option. */
