@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <weir/thread.h>
 
 struct settings {
 	struct weir_list allow;		/* struct connect_patterns */
@@ -35,9 +36,10 @@ enum { ANY, MATCH };
 enum { TUNNELS, OPEN, REQUESTS, REFUSED, UNAUTHORISED, LIMITED };
 enum { CLIENTS = 1 << 14 };
 
-/* Of the whole process: tunnels in all, and by a hash of the client's address. */
+/* Of the whole process: tunnels in all, and by a hash of the client's address that nobody can tell from outside. */
 static _Atomic int64_t tunnels_open;
 static _Atomic uint32_t tunnels_of[CLIENTS];
+static _Atomic uint64_t tunnels_seed;
 
 static const char *const names_of_sni[] = { "any", "match", NULL };
 #define DAY (24 * 3600 * 1000)
@@ -132,13 +134,14 @@ demand(struct weir_exchange *x, const struct settings *set)
 static _Atomic uint32_t *
 bucket_of(const struct sockaddr *address)
 {
-	uint64_t word = 0;
+	uint64_t seed = atomic_load_explicit(&tunnels_seed, memory_order_relaxed), word = 0;
 
 	if (address->sa_family == AF_INET)
 		word = ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr;
 	else if (address->sa_family == AF_INET6)
 		memcpy(&word, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 8);
-	word *= 0x9e3779b97f4a7c15u;
+	word = (word ^ seed) * 0x9e3779b97f4a7c15u;
+	word = (word ^ word >> 29 ^ seed) * 0x9e3779b97f4a7c15u;
 	return &tunnels_of[word >> 50];
 }
 
@@ -272,7 +275,9 @@ static void
 check(struct weir_build *build, void *settings)
 {
 	struct settings *set = settings;
+	uint64_t unseeded = 0;
 
+	atomic_compare_exchange_strong(&tunnels_seed, &unseeded, weir_random() | 1);
 	if (strpbrk(set->realm, "\"\\") != NULL)
 		weir_build_error(build, "the realm has no quotes and no backslashes");
 	if (set->users != NULL)

@@ -429,6 +429,24 @@ tunnels_are_counted(void **state)
 	assert_allowed("a.example:443");
 }
 
+/* Who has many addresses shall not find one that is counted with another's: these two were in one place, with any process. */
+static void
+nobody_can_tell_who_is_counted_together(void **state)
+{
+	struct weir_exchange *first = x;
+
+	(void)state;
+	set("allow", "*");
+	assert_allowed("a.example:443");
+	begin(NULL);
+	set("allow", "*");
+	set("tunnels_per_client", "1");
+	fake_peer(x, "203.107.5.155");
+	assert_allowed("a.example:443");
+	fake_run(first, WEIR_PHASE_LOG);
+	fake_free(&first);
+}
+
 static void
 a_tunnel_has_its_bounds(void **state)
 {
@@ -472,6 +490,7 @@ main(void)
 		SCENE(an_empty_file_lets_nobody_in),
 		SCENE(a_realm_has_no_quotes),
 		SCENE(tunnels_are_counted),
+		SCENE(nobody_can_tell_who_is_counted_together),
 		SCENE(a_tunnel_has_its_bounds),
 	};
 

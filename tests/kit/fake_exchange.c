@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <weir/thread.h>
 
 struct weir_template {
 	const char *text;
@@ -600,6 +601,15 @@ void
 weir_connection_count(struct weir_connection *connection, unsigned metric, int64_t amount)
 {
 	weir_count((struct weir_exchange *)connection, metric, amount);
+}
+
+/* The same numbers in each run. */
+uint64_t
+weir_random(void)
+{
+	static uint64_t number;
+
+	return (number += 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u;
 }
 
 /* --- for the tests ------------------------------------------------------------------------------------- */
