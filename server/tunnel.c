@@ -100,8 +100,10 @@ greet(struct weir_exchange *x)
 		if (result != HELLO_MORE)
 			break;
 		got = buffer_receive(x->thread, &c->in, &c->wire);
-		if (got == BUFFER_NOTHING)
+		if (got == BUFFER_NOTHING) {
+			buffer_settle(x->thread, &c->in);
 			return SIDE_RESTS;
+		}
 		if (got < 0 && got != BUFFER_END)
 			return SIDE_BROKEN;
 		c->eof = got == BUFFER_END;

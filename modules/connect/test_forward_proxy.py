@@ -534,6 +534,28 @@ def test_the_proxy_itself_may_be_spoken_to_by_tls(tls, tmp_path):
         assert certificate
 
 
+@contextlib.contextmanager
+def tunnel_in_tls(weir, target):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE) as raw:
+        client = context.wrap_socket(raw, server_hostname="proxy.test")
+        client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        yield client
+
+
+@pytest.mark.parametrize("first", [b"", hello()[:20]], ids=["nothing", "a-part"])
+def test_who_is_gone_without_an_end_of_tls_says_nothing_in_a_matching_tunnel(tmp_path, first):
+    with wire.Origin(echo) as origin:
+        with proxy_by_tls(tmp_path, "allow = *", "networks = all", f"ports = {origin.port}", "sni = match") as weir:
+            with tunnel_in_tls(weir, origin.address) as client:
+                client.sendall(first)
+                client.shutdown(socket.SHUT_WR)      # of the socket alone
+                assert "one side of the tunnel broke" in logged(weir, 1)[0]
+            assert b"" == origin.received
+
+
 def test_ends_and_much_through_a_tunnel_that_begins_in_tls(tmp_path):
     size = 2 << 20
     with wire.Origin(lambda c: (c.rest(), c.send(b"all of it"))) as origin:

@@ -79,6 +79,18 @@ a_tunnel_leads_to_the_peer(void **state)
 	UNTIL(has_head() || strcmp(answer, "hi") == 0);
 }
 
+/* Who dawdles shall not hold a large buffer for a few bytes. */
+static void
+a_part_of_a_hello_is_kept_in_little_room(void **state)
+{
+	(void)state;
+	bounds.sni = "a.example";
+	assert_int_equal(connect_with(WEIR_PHASE_ACCESS, want_tunnel), 200);
+	assert_int_equal(send(client, "\x16\3\1", 3, MSG_NOSIGNAL), 3);
+	UNTIL(scene_thread->heads.out + scene_thread->bodies.out == 1);
+	assert_int_equal(scene_thread->bodies.out, 0);
+}
+
 static void
 without_it_connect_is_not_served(void **state)
 {
@@ -196,6 +208,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE(a_tunnel_leads_to_the_peer),
+		SCENE(a_part_of_a_hello_is_kept_in_little_room),
 		SCENE(without_it_connect_is_not_served),
 		SCENE(it_is_for_connect_and_not_too_late),
 		SCENE(it_is_forgotten_when_the_target_changes),
