@@ -7,7 +7,7 @@
  * that this one replaces, is taken as it is, whatever its number: each socket has a queue of its own in the kernel, and none
  * may be left without a thread. A `struct socket_set` is what is open for one address; it outlives generations, so that a
  * reload keeps what stays, opens what is new and closes what is gone. Each thread has a `struct listener` for each socket
- * that it serves: it accepts, applies the limits on connections, runs the accept phase and begins a client.
+ * that it serves: it accepts, applies the limits on connections and begins a client, whose phase accept is admit.c's.
  */
 #ifndef WEIR_SERVER_LISTENER_H
 #define WEIR_SERVER_LISTENER_H
