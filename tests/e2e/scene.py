@@ -178,6 +178,43 @@ class Weir:
         assert code == 0, text
 
 
+class Load:
+    """Clients that ask all the time, half of them on connections that stay and half on new ones, and keep what they saw."""
+
+    def __init__(self, port, target="/", clients=4):
+        self.port, self.target, self.stopped = port, target, threading.Event()
+        self.seen, self.failures, self.count = set(), [], 0
+        self.threads = [threading.Thread(target=self.run, args=(i % 2 == 0,), daemon=True) for i in range(clients)]
+
+    def run(self, keep):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        while not self.stopped.is_set():
+            try:
+                connection.request("GET", self.target)
+                response = connection.getresponse()
+                self.seen.add((response.status, response.read().decode()))
+                self.count += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+                connection.close()
+            if not keep:
+                connection.close()
+        connection.close()
+
+    def until_seen(self, *answer):
+        until(lambda: answer in self.seen or self.failures, f"{answer} under load")
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *what):
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join(PATIENCE)
+
+
 class Origin:
     """Answers with its name. Its `mood` can be changed: "good", a status, "close" (after the request) or "hang"."""
 

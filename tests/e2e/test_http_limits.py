@@ -55,14 +55,14 @@ def serves(weir):
 # --- sizes --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what, listen, good, bad, status", [
-    ("head", "head_size = 2K", b"X: %s\r\n" % (b"x" * 1900), b"X: %s\r\n" % (b"x" * 2100), 431),
-    ("fields", "fields = 10", b"X: y\r\n" * 9, b"X: y\r\n" * 10, 431),
-])
-def test_a_head_may_be_so_large(what, listen, good, bad, status):
+@pytest.mark.parametrize("listen, good, bad", [
+    ("head_size = 2K", b"X: %s\r\n" % (b"x" * 1900), b"X: %s\r\n" % (b"x" * 2100)),
+    ("fields = 10", b"X: y\r\n" * 9, b"X: y\r\n" * 10),
+], ids=["head", "fields"])
+def test_a_head_may_be_so_large(listen, good, bad):
     with weir_with(listen=listen) as weir, wire.connect(weir) as client:
         assert says(client, PAGE.replace(b"Host", good + b"Host")) == 200
-        assert says(client, PAGE.replace(b"Host", bad + b"Host")) == status
+        assert says(client, PAGE.replace(b"Host", bad + b"Host")) == 431
         assert is_closed(client)
         assert weir.metric("weir_limited_total") == 1
         serves(weir)

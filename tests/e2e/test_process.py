@@ -21,6 +21,8 @@ import time
 
 import pytest
 
+import scene
+
 WEIR = os.environ["WEIR"]
 WEIRCTL = os.environ["WEIRCTL"]
 MODULES = os.environ.get("WEIR_MODULES", "")
@@ -253,52 +255,18 @@ def test_an_error_log_that_cannot_be_had_is_told(weir):
 # --- reload --------------------------------------------------------------------------------------------------------
 
 
-class Load:
-    """Clients that ask all the time, on connections that stay and on new ones, and keep what went wrong."""
-
-    def __init__(self, weir, clients=4):
-        self.weir, self.stopped = weir, threading.Event()
-        self.answers, self.failures = {}, []
-        self.threads = [threading.Thread(target=self.run, args=(i % 2 == 0,), daemon=True) for i in range(clients)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, keep):
-        connection = self.weir.connect()
-        while not self.stopped.is_set():
-            try:
-                connection.request("GET", "/")
-                response = connection.getresponse()
-                answer = (response.status, response.read().decode())
-                self.answers[answer] = self.answers.get(answer, 0) + 1
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(repr(error))
-                connection.close()
-            if not keep:
-                connection.close()
-        connection.close()
-
-    def until_answered(self, answer):
-        until(lambda: self.answers.get(answer), f"{answer} under load; {self.answers} {self.failures[:3]}")
-
-    def stop(self):
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join(PATIENCE)
-
-
 def test_a_reload_under_load_fails_no_request(weir):
     weir.write()
     weir.start()
-    pid, load = weir.process.pid, Load(weir)
-    load.until_answered((200, "one"))
-    for number in range(2, 12):
-        weir.write(route=f"respond.status = 200\nrespond.body = {number}")
-        weir.signal(signal.SIGHUP)
-        load.until_answered((200, str(number)))
-    load.stop()
+    pid = weir.process.pid
+    with scene.Load(weir.port()) as load:
+        load.until_seen(200, "one")
+        for number in range(2, 12):
+            weir.write(route=f"respond.status = 200\nrespond.body = {number}")
+            weir.signal(signal.SIGHUP)
+            load.until_seen(200, str(number))
     assert load.failures == []
-    assert {status for status, _ in load.answers} == {200}
+    assert {status for status, _ in load.seen} == {200}
     status = weir.status()
     assert status["pid"] == pid and status["generation"] == 11
     until(lambda: weir.status()["generations"] == 1, "old generations are freed")
@@ -307,13 +275,12 @@ def test_a_reload_under_load_fails_no_request(weir):
 def test_a_bad_file_leaves_the_old_one_serving(weir):
     weir.write()
     weir.start()
-    load = Load(weir)
-    weir.write(route="respond.statuz = 200")
-    weir.signal(signal.SIGHUP)
-    weir.until_logged("the configuration was not reloaded; generation 1 serves on")
-    assert "unknown key `respond.statuz`" in weir.log()
-    load.stop()
-    assert load.failures == [] and set(load.answers) == {(200, "one")}
+    with scene.Load(weir.port()) as load:
+        weir.write(route="respond.statuz = 200")
+        weir.signal(signal.SIGHUP)
+        weir.until_logged("the configuration was not reloaded; generation 1 serves on")
+        assert "unknown key `respond.statuz`" in weir.log()
+    assert load.failures == [] and load.seen == {(200, "one")}
     assert weir.status()["reload_failures"] == 1
 
 

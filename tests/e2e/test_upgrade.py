@@ -118,41 +118,8 @@ class Weir(scene.Weir):
             super().__exit__(*what)
 
 
-class Load:
-    """Clients that ask all the time, on connections that stay and on new ones, and keep what they saw."""
-
-    def __init__(self, weir, clients=8):
-        self.port = weir.port()
-        self.stopped, self.seen, self.failures, self.count = threading.Event(), set(), [], 0
-        self.threads = [threading.Thread(target=self.run, args=(i % 2 == 0,), daemon=True) for i in range(clients)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, keep):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=scene.PATIENCE)
-        while not self.stopped.is_set():
-            try:
-                connection.request("GET", "/page")
-                response = connection.getresponse()
-                self.seen.add((response.status, response.read().decode()))
-                self.count += 1
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(repr(error))
-                connection.close()
-            if not keep:
-                connection.close()
-        connection.close()
-
-    def until_seen(self, page):
-        scene.until(lambda: (200, page) in self.seen or self.failures, f"{page} under load")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *what):
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join(scene.PATIENCE)
+def load_on(weir):
+    return scene.Load(weir.port(), "/page", 8)
 
 
 def listening(pid):
@@ -173,14 +140,14 @@ def listening(pid):
 
 def test_upgrades_under_load_fail_no_request():
     """With more threads and with fewer; by weirctl and by signal; each process is gone once it has served its clients."""
-    with Weir(ini("0"), threads=2) as weir, Load(weir) as load:
-        load.until_seen("0")
+    with Weir(ini("0"), threads=2) as weir, load_on(weir) as load:
+        load.until_seen(200, "0")
         for number, threads in enumerate([3, 1, 1, 4, 2], 1):
             before = weir.pid
             weir.threads = threads
             weir.write(ini(str(number)))
             weir.upgrade()
-            load.until_seen(str(number))
+            load.until_seen(200, str(number))
             weir.until_ended(before)
             assert weir.status()["threads"] == threads
             assert listening(weir.pid) == 2          # the same two, whoever accepts from them
@@ -192,12 +159,12 @@ def test_upgrades_under_load_fail_no_request():
 
 
 def test_a_signal_does_it_and_many_do_it_once():
-    with Weir(ini("old")) as weir, Load(weir) as load:
+    with Weir(ini("old")) as weir, load_on(weir) as load:
         before = weir.pid
         weir.write(ini("new"))
         for _ in range(20):
             os.kill(before, signal.SIGUSR2)
-        load.until_seen("new")
+        load.until_seen(200, "new")
         weir.pids.append(weir.status()["pid"])
         weir.until_ended(before)
         assert weir.pid != before and load.failures == []
@@ -363,12 +330,12 @@ def test_the_managers_socket_is_handed_on():
                 with open(self.path("weir.ini"), "w", encoding="ascii") as f:
                     f.write(whole)
 
-        with Activated(ini("old"), threads=2, pass_fds=[listener.fileno()]) as weir, Load(weir) as load:
+        with Activated(ini("old"), threads=2, pass_fds=[listener.fileno()]) as weir, load_on(weir) as load:
             for number in range(2):
                 before = weir.pid
                 weir.write(ini(f"new {number}"))
                 weir.upgrade()
-                load.until_seen(f"new {number}")
+                load.until_seen(200, f"new {number}")
                 weir.until_ended(before)
             assert weir.status()["listeners"][0]["inherited"] is True
             assert load.failures == []
@@ -400,8 +367,8 @@ os.kill(os.getpid(), signal.SIGABRT)"
     ("/etc/passwd", r"cannot be started: Permission denied", ""),
 ], ids=["crashes", "hangs", "refuses", "dies late", "another program", "nothing there", "no program"])
 def test_a_binary_that_cannot_take_over_changes_nothing(binary, why, said):
-    with Weir(ini(), "upgrade_timeout = 500ms" if binary == HANGS else "", threads=2) as weir, Load(weir) as load:
-        load.until_seen("one")
+    with Weir(ini(), "upgrade_timeout = 500ms" if binary == HANGS else "", threads=2) as weir, load_on(weir) as load:
+        load.until_seen(200, "one")
         for _ in range(2):
             weir.install(binary)
             code, text = weir.ctl("upgrade")
@@ -415,13 +382,13 @@ def test_a_binary_that_cannot_take_over_changes_nothing(binary, why, said):
         weir.write(ini("two"))
         before = weir.pid
         weir.upgrade()
-        load.until_seen("two")
+        load.until_seen(200, "two")
         weir.until_ended(before)
         assert load.failures == []
 
 
 def test_a_bad_configuration_changes_nothing():
-    with Weir(ini(more="[listen unix]\naddress = unix:{folder}/web\n")) as weir, Load(weir) as load:
+    with Weir(ini(more="[listen unix]\naddress = unix:{folder}/web\n")) as weir, load_on(weir) as load:
         weir.write(ini(more="[listen other]\naddress = 127.0.0.1:0\nbacklogg = 3\n"))
         code, text = weir.ctl("upgrade")
         line = weir.read("weir.ini").splitlines().index("backlogg = 3") + 1
