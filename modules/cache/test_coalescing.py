@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many requests for one thing at one time: one is sent to the origin, all are answered as it arrives, and whatever goes wrong
 with that one is made good by one other."""
+import concurrent.futures
 import contextlib
 import os
 import sys
@@ -410,14 +411,14 @@ def test_storms():
                     with contextlib.suppress(ConnectionError):
                         assert wire.body_of(client)[0] in (200, 502)
 
-        player = threading.Thread(target=play)
-        clients = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
-        for thread in [player, *clients]:
-            thread.start()
-        for i in range(10):
-            stage.weir.ctl("cache", "purge", *(["--soft"] if i % 2 else []), f"http://weir.test/{i % 9}")
-        for thread in clients:
-            thread.join()
+        player = threading.Thread(target=play, daemon=True)
+        player.start()
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            clients = [pool.submit(ask, number) for number in range(12)]
+            for i in range(10):
+                stage.weir.ctl("cache", "purge", *(["--soft"] if i % 2 else []), f"http://weir.test/{i % 9}")
+        for client in clients:
+            client.result()         # what went wrong in its thread
         stage.settles()
         over.set()
         player.join()
