@@ -19,6 +19,7 @@
 #include "admin_calls.h"
 #include "admin_send.h"
 #include "generation.h"
+#include "listener.h"
 #include "log.h"
 #include "process.h"
 #include "takeover.h"
@@ -29,6 +30,7 @@ struct admin_port {
 	struct process *process;
 	struct evhttp *http;
 	struct evconnlistener *listener;	/* the http's */
+	struct evhttp_bound_socket *bound;	/* by which the http knows it */
 	struct weir_address address;
 	char token[TOKEN_MOST + 1];
 };
@@ -143,6 +145,25 @@ take_port(const struct weir_address *address, bool takes_over)
 	return bind_to(address, true);
 }
 
+/* What the process that this one replaces listens on, if it is where this one shall: so no caller is lost between the two. */
+static int
+inherit_port(struct process *p, const struct weir_address *wanted)
+{
+	struct weir_address bound = { .length = sizeof(bound.socket) }, address = *wanted;
+	int fd = takeover_port(p);
+
+	if (fd < 0)
+		return -1;
+	if (getsockname(fd, &bound.socket.any, &bound.length) == 0) {
+		if (address.socket.in.sin_port == 0)	/* of IPv6 it lies at the same place */
+			address.socket.in.sin_port = bound.socket.in.sin_port;
+		if (sockets_same_address(&address, &bound.socket.any))
+			return fd;
+	}
+	close(fd);
+	return -1;
+}
+
 static void
 log_port(int fd)
 {
@@ -159,9 +180,9 @@ static bool
 listen_there(struct admin_port *port, bool takes_over)
 {
 	struct event_base *base = port->process->base;
-	int fd = take_port(&port->address, takes_over);
+	int fd = takes_over ? inherit_port(port->process, &port->address) : -1;
 
-	if (fd < 0)
+	if (fd < 0 && (fd = take_port(&port->address, takes_over)) < 0)
 		return false;
 	errno = ENOMEM;
 	port->http = evhttp_new(base);
@@ -173,7 +194,7 @@ listen_there(struct admin_port *port, bool takes_over)
 	admin_bound(port->http);
 	evhttp_set_gencb(port->http, handle, port);
 	log_port(fd);
-	return evhttp_bind_listener(port->http, port->listener) != NULL;
+	return (port->bound = evhttp_bind_listener(port->http, port->listener)) != NULL;
 }
 
 bool
@@ -183,6 +204,13 @@ admin_port_open(struct process *p, struct report *report)
 		return true;
 	report_error(report, p->current->path, 0, "`admin_address` cannot be listened on: %s", strerror(errno));
 	return false;
+}
+
+int
+admin_port_descriptor(const struct process *p)
+{
+	return p->admin_port != NULL && p->admin_port->bound != NULL ?
+		(int)evhttp_bound_socket_get_fd(p->admin_port->bound) : -1;
 }
 
 void
@@ -195,8 +223,13 @@ admin_port_accept(struct process *p)
 void
 admin_port_release(struct process *p)
 {
-	if (p->admin_port != NULL && p->admin_port->listener != NULL)
-		evconnlistener_disable(p->admin_port->listener);
+	struct admin_port *port = p->admin_port;
+
+	if (port == NULL || port->bound == NULL)
+		return;
+	evhttp_del_accept_socket(port->http, port->bound);	/* the new process has it, or nobody listens there */
+	port->bound = NULL;
+	port->listener = NULL;
 }
 
 void

@@ -20,6 +20,9 @@ bool admin_port_read(struct process *, struct report *);
 /* Listen, if there is something to listen on. False when that cannot be had, as the report says. */
 bool admin_port_open(struct process *, struct report *);
 
+/* What listens; -1: nothing does. */
+int admin_port_descriptor(const struct process *);
+
 /* In a process that takes over: the same, logging what is wrong. In the one that it replaces: accept no more. */
 void admin_port_accept(struct process *);
 void admin_port_release(struct process *);

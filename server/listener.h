@@ -56,6 +56,9 @@ struct socket_set *sockets_adopt(struct sockets *, int fd);
 void sockets_mark_any_port(struct socket_set *);
 bool sockets_is_any_port(const struct socket_set *);
 
+/* Is it this address, with its port? */
+bool sockets_same_address(const struct weir_address *, const struct sockaddr *);
+
 /* Does thread `thread` of `threads` accept from the socket with this index? */
 bool listener_serves(const struct socket_set *, unsigned socket, unsigned thread, unsigned threads);
 

@@ -22,8 +22,8 @@
 #include "report.h"
 #include <weir/module.h>
 
-static bool
-same_address(const struct weir_address *a, const struct sockaddr *b)
+bool
+sockets_same_address(const struct weir_address *a, const struct sockaddr *b)
 {
 	if (a->socket.any.sa_family != b->sa_family)
 		return false;
@@ -183,7 +183,7 @@ find_bound(const struct sockets *all, const struct sockaddr *address)
 		struct weir_address bound = { 0 };
 		socklen_t length = sizeof(bound.socket);
 
-		if (getsockname(set->sockets[0], &bound.socket.any, &length) == 0 && same_address(&bound, address))
+		if (getsockname(set->sockets[0], &bound.socket.any, &length) == 0 && sockets_same_address(&bound, address))
 			return set;
 	}
 	return NULL;
@@ -261,7 +261,7 @@ static struct socket_set *
 find_set(const struct sockets *all, const struct weir_address *address)
 {
 	for (struct socket_set *set = all->first; set != NULL; set = set->next)
-		if (same_address(address, &set->address.socket.any))
+		if (sockets_same_address(address, &set->address.socket.any))
 			return set;
 	return NULL;
 }

@@ -21,7 +21,7 @@
 #include "upgrade.h"
 
 struct takeover {
-	int channel, errors, admin;	/* -1: not, or no longer */
+	int channel, errors, admin, port;	/* -1: not, or no longer */
 	long predecessor;		/* 0: it has ended */
 	bool waiting;			/* for "go" */
 	struct event *event;
@@ -68,7 +68,8 @@ take_word(struct process *p, struct takeover *t, char *word)
 	const struct {
 		const char *name;
 		int *to;
-	} names[] = { { "channel=", &t->channel }, { "stderr=", &t->errors }, { "admin=", &t->admin } };
+	} names[] = { { "channel=", &t->channel }, { "stderr=", &t->errors }, { "admin=", &t->admin },
+		{ "port=", &t->port } };
 	char *end;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -107,7 +108,7 @@ takeover_begin(struct process *p, struct report *report)
 	unsetenv(UPGRADE_VARIABLE);
 	p->takeover = t;
 	if (t != NULL)
-		*t = (struct takeover){ .channel = -1, .errors = -1, .admin = -1, .waiting = true };
+		*t = (struct takeover){ .channel = -1, .errors = -1, .admin = -1, .port = -1, .waiting = true };
 	for (char *word = good ? strtok_r(words, " ", &rest) : NULL; good && word != NULL;
 		word = strtok_r(NULL, " ", &rest))
 		good = take_word(p, t, word);
@@ -128,6 +129,16 @@ takeover_admin(struct process *p)
 
 	if (fd >= 0)
 		p->takeover->admin = -1;
+	return fd;
+}
+
+int
+takeover_port(struct process *p)
+{
+	int fd = p->takeover != NULL ? p->takeover->port : -1;
+
+	if (fd >= 0)
+		p->takeover->port = -1;
 	return fd;
 }
 
@@ -241,7 +252,7 @@ takeover_free(struct process *p)
 		return;
 	if (t->event != NULL)
 		event_free(t->event);
-	for (const int *fd = (const int[]){ t->channel, t->errors, t->admin, -2 }; *fd != -2; fd++)
+	for (const int *fd = (const int[]){ t->channel, t->errors, t->admin, t->port, -2 }; *fd != -2; fd++)
 		if (*fd >= 0)
 			close(*fd);
 	free(t);

@@ -20,8 +20,9 @@ bool takeover_begin(struct process *, struct report *);
 /* Once the main loop is there. */
 bool takeover_watch(struct process *);
 
-/* The listening admin socket of the former process, the caller's from now on; -1: there is none. */
+/* The listening admin socket of the former process, and that of its admin port, the caller's from now on; -1: there is none. */
 int takeover_admin(struct process *);
+int takeover_port(struct process *);
 
 /* The configuration does not want these sockets: say so with "ready". Before they are swept. */
 void takeover_note_unwanted(struct process *);

@@ -274,12 +274,20 @@ inherit(posix_spawn_file_actions_t *files, int fd)
 	posix_spawn_file_actions_adddup2(files, fd, fd);	/* onto itself: it stays open on exec */
 }
 
+static void
+list_one(FILE *to, const char *name, int fd, posix_spawn_file_actions_t *files)
+{
+	if (fd < 0)
+		return;
+	fprintf(to, " %s=%d", name, fd);
+	inherit(files, fd);
+}
+
 /* The environment variable; NULL without memory. */
 static char *
 list_descriptors(const struct upgrade *u, int channel, int errors, posix_spawn_file_actions_t *files)
 {
 	const struct process *p = u->process;
-	int admin = admin_descriptor(p->admin);
 	char *text = NULL, comma = '=';
 	size_t size;
 	FILE *to = open_memstream(&text, &size);
@@ -288,14 +296,9 @@ list_descriptors(const struct upgrade *u, int channel, int errors, posix_spawn_f
 		return NULL;
 	fprintf(to, UPGRADE_VARIABLE "=channel=%d", channel);
 	inherit(files, channel);
-	if (errors >= 0) {
-		fprintf(to, " stderr=%d", errors);
-		inherit(files, errors);
-	}
-	if (admin >= 0) {
-		fprintf(to, " admin=%d", admin);
-		inherit(files, admin);
-	}
+	list_one(to, "stderr", errors, files);
+	list_one(to, "admin", admin_descriptor(p->admin), files);
+	list_one(to, "port", admin_port_descriptor(p), files);
 	fprintf(to, " listen");
 	for (const struct socket_set *set = p->sockets.first; set != NULL; set = set->next)
 		for (unsigned i = 0; i < set->count; i++, comma = ',') {

@@ -219,6 +219,41 @@ def test_what_runs_in_the_old_one_ends_there():
         weir.until_ended(before)
 
 
+def test_the_admin_port_goes_over_at_once():
+    """Nobody who asks there is left to the old process, which drains and takes no more."""
+    token = "abcdefghijklmnop"
+
+    def ask(port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=scene.PATIENCE)
+        connection.request("GET", "/v1/status", headers={"Authorization": f"Bearer {token}"})
+        status = json.loads(connection.getresponse().read())
+        connection.close()
+        return status["pid"]
+
+    def talk(connection, stream):
+        scene.read_head(stream)
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        connection.recv(1)
+
+    with scene.Peer(talk) as peer:
+        weir = Weir(ini("old", peer.address), process="admin_address = 127.0.0.1:0\nadmin_token = token")
+        with open(weir.path("token"), "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+            f.write(token)
+        with weir:
+            tunnel = socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE)
+            tunnel.sendall(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+            with tunnel.makefile("rb") as stream:
+                assert scene.read_head(stream)[0].startswith("HTTP/1.1 101 ")
+            port = int(re.search(r"the admin port is (\d+)", weir.read("stderr")).group(1))
+            before = weir.pid
+            assert ask(port) == before
+            weir.upgrade()
+            assert {ask(port) for _ in range(16)} == {weir.pid}
+            assert weir.ended(before) is None
+            tunnel.close()
+            weir.until_ended(before)
+
+
 def test_a_tunnel_is_cut_at_the_end_of_drain_timeout():
     def talk(connection, stream):
         scene.read_head(stream)
