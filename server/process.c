@@ -217,13 +217,24 @@ signalled(evutil_socket_t number, short what, void *argument)
 		process_stop(p);
 }
 
+static const int numbers[PROCESS_SIGNALS] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
+
+/* From here on nobody listens, and a second TERM must not cut the last moments. */
+static void
+block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 0; i < PROCESS_SIGNALS; i++)
+		sigaddset(&set, numbers[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static bool
 watch_signals(struct process *p)
 {
-	static const int numbers[PROCESS_SIGNALS] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
-
 	for (int i = 0; i < PROCESS_SIGNALS; i++) {
-		signal(numbers[i], SIG_IGN);	/* what is there again once we listen no more, at the very end */
 		p->signals[i] = evsignal_new(p->base, numbers[i], signalled, p);
 		if (p->signals[i] == NULL || event_add(p->signals[i], NULL) != 0)
 			return false;
@@ -494,6 +505,7 @@ end(struct process *p)
 	reload_free(p);
 	upgrade_free(p);
 	takeover_free(p);
+	block_signals();
 	for (int i = 0; i < PROCESS_SIGNALS; i++)
 		if (p->signals[i] != NULL)
 			event_free(p->signals[i]);
