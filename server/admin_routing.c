@@ -70,7 +70,7 @@ admin_list_sections(struct admin_ask *ask)
 static json_t *
 origin_of(const struct process *p, const struct config_section *section)
 {
-	const struct overlay_section *over = overlay_find(p->hot.overlay, section->kind, section->name);
+	const struct overlay_section *over = overlay_find_kept(p->hot.overlay, section->kind, section->name);
 	const char *file = over == NULL ? section->file : p->hot.file;
 	unsigned line = over == NULL ? section->line : over->line;
 	char number[16];

@@ -251,6 +251,22 @@ overlay_find(const struct overlay *o, const char *kind, const char *name)
 	return *find_link(o, kind, name);
 }
 
+struct overlay_section *
+overlay_find_kept(const struct overlay *o, const char *kind, const char *name)
+{
+	struct overlay_section *section = overlay_find(o, kind, name);
+
+	if (section != NULL && !section->fresh)
+		return section;
+	for (size_t i = 0; i < o->step_count; i++) {
+		section = o->steps[i].was;
+		if (section != NULL && !section->fresh && strcmp(section->kind, kind) == 0 &&
+			strcmp(overlay_name(section), name) == 0)
+			return section;
+	}
+	return NULL;
+}
+
 /* Behind what was its neighbour, or at the end. */
 static void
 enlist(struct overlay *o, struct overlay_section *section, struct overlay_section *behind)

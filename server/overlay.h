@@ -73,6 +73,9 @@ bool overlay_next(const struct overlay_section *, const char **at, const char **
 
 struct overlay_section *overlay_find(const struct overlay *, const char *kind, const char *name);
 
+/* The one that is kept, whatever the change under way has put in its place. */
+struct overlay_section *overlay_find_kept(const struct overlay *, const char *kind, const char *name);
+
 /* Steps of a change: put a section in, in the place of one with its kind and name (taken over in every case);
  * have none, so that the files' holds again. False without memory. */
 bool overlay_put(struct overlay *, struct overlay_section *);

@@ -354,13 +354,23 @@ state_write(struct overlay *o)
 	return result;
 }
 
+static void
+show_section(const struct overlay_section *section, FILE *to)
+{
+	if (section == NULL || section->fresh)
+		return;
+	if (section->deleted)
+		fprintf(to, "\n; deleted: [%s %s]\n", section->kind, overlay_name(section));
+	else
+		print_section(section, to);
+}
+
+/* While a change is under way, what it replaces comes last. */
 void
 state_print(const struct overlay *o, FILE *to)
 {
-	for (const struct overlay_section *s = o->first; s != NULL; s = s->next) {
-		if (s->deleted)
-			fprintf(to, "\n; deleted: [%s %s]\n", s->kind, overlay_name(s));
-		else
-			print_section(s, to);
-	}
+	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
+		show_section(s, to);
+	for (size_t i = 0; i < o->step_count; i++)
+		show_section(o->steps[i].was, to);
 }

@@ -5,6 +5,7 @@
 #include "server/config.h"
 #include "server/overlay.h"
 #include "server/report.h"
+#include "server/state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,6 +115,46 @@ a_change_that_is_rolled_back_leaves_what_was_there_in_its_order(void **state)
 	assert_int_equal(overlay->count, 3);
 }
 
+/* What state_print writes, without line breaks. */
+static const char *
+printed(void)
+{
+	static char text[256];
+	FILE *to = fmemopen(text, sizeof(text), "w");
+
+	assert_non_null(to);
+	state_print(overlay, to);
+	fclose(to);
+	for (char *c = text; *c != '\0'; c++)
+		*c = *c == '\n' ? ' ' : *c;
+	return text;
+}
+
+static void
+a_change_under_way_does_not_show_in_what_is_kept(void **state)
+{
+	char before[256];
+
+	(void)state;
+	put("x", "1");
+	put("y", "1");
+	overlay_commit(overlay);
+	snprintf(before, sizeof(before), "%s", printed());
+	put("x", "2");
+	put("x", "3");
+	put("new", "2");
+	assert_true(overlay_drop(overlay, "route", "y"));
+	assert_null(strstr(printed(), "[route new]"));
+	assert_non_null(strstr(printed(), "[route x]"));
+	assert_non_null(strstr(printed(), "[route y]"));
+	assert_int_equal(strlen(printed()), strlen(before));
+	assert_null(overlay_find_kept(overlay, "route", "new"));
+	assert_false(overlay_find_kept(overlay, "route", "x")->fresh);
+	assert_non_null(overlay_find_kept(overlay, "route", "y"));
+	overlay_roll_back(overlay);
+	assert_string_equal(printed(), before);
+}
+
 static void
 thousands_are_found_by_name(void **state)
 {
@@ -175,6 +216,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(sections_replace_come_beside_and_take_away, begin, end),
 		cmocka_unit_test_setup_teardown(a_change_that_is_rolled_back_leaves_what_was_there_in_its_order, begin, end),
+		cmocka_unit_test_setup_teardown(a_change_under_way_does_not_show_in_what_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(thousands_are_found_by_name, begin, end),
 		cmocka_unit_test_setup_teardown(what_an_ini_file_could_not_hold_is_told, begin, end),
 	};
