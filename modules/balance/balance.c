@@ -176,7 +176,7 @@ await_room(struct weir_exchange *x, struct state *state)
 	if (!again)
 		weir_count(x, WAITS, 1);
 	balance_lobby_sit(lobby, &state->guest, again);
-	if (balance_has_room(group))	/* since we looked */
+	if (balance_room(group) > 0)	/* since we looked */
 		balance_lobby_call(lobby);
 	return WEIR_WAIT;
 }

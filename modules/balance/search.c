@@ -186,14 +186,18 @@ balance_search(struct balance_quest *quest)
 	return member;
 }
 
-bool
-balance_has_room(const struct balance_group *group)
+int64_t
+balance_room(const struct balance_group *group)
 {
-	for (size_t i = 0; i < group->count; i++)
-		if (is_usable(&group->members[i]) && balance_health_is_in(&group->members[i].record->health)
-				&& atomic_load(&group->members[i].record->busy) < group->settings->max_connections)
-			return true;
-	return false;
+	int64_t room = 0, one;
+
+	for (size_t i = 0; i < group->count; i++) {
+		if (!is_usable(&group->members[i]) || !balance_health_is_in(&group->members[i].record->health))
+			continue;
+		one = group->settings->max_connections - atomic_load(&group->members[i].record->busy);
+		room += one > 0 ? one : 0;
+	}
+	return room;
 }
 
 bool

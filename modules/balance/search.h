@@ -24,9 +24,9 @@ struct balance_quest {
 /* Find a server and take room at it; NULL when there is none. */
 const struct balance_member *balance_search(struct balance_quest *);
 
-/* With max_connections: give the room back, and call who waits for it. Has a server that is in any? */
+/* With max_connections: give the room back, and call who waits for it. How much do servers that are in have? */
 void balance_give_room(struct balance_record *);
-bool balance_has_room(const struct balance_group *);
+int64_t balance_room(const struct balance_group *);
 
 /* Is there another server for this request, in whatever state? */
 bool balance_has_another(struct weir_exchange *, const struct balance_group *);

@@ -604,6 +604,35 @@ requests_wait_for_room_in_their_order(void **state)
 	tear_down(stage);
 }
 
+/* Its room is nobody's end of a request. */
+static void
+who_waits_is_called_when_a_server_is_in_again(void **state)
+{
+	static const char *const arguments[] = { "origin", "b" };
+	struct stage *stage = set_up("a1 b1", ROUND_ROBIN);
+	struct weir_thread thread = { 0 };
+	struct balance_watch watch = { 0 };
+	struct request first, second;
+
+	(void)state;
+	stage->settings.max_connections = 1;
+	stage->settings.max_pending = 1;
+	stage->settings.pending_timeout = 5000;
+	rebuild(stage);
+	assert_true(module->verbs[1].run(NULL, &stage->table, 2, arguments));
+	assert_string_equal(begin(stage, &first), "a");
+	assert_int_equal(ask_for_room(stage, &second), WEIR_WAIT);
+	module->tick(&thread, &stage->table, &watch);
+	assert_int_equal(world.resumed, 0);
+	assert_true(module->verbs[2].run(NULL, &stage->table, 2, arguments));
+	module->tick(&thread, &stage->table, &watch);
+	assert_int_equal(world.resumed, second.x.token);
+	assert_string_equal(begin_again(&second), "b");
+	end(&first);
+	end(&second);
+	tear_down(stage);
+}
+
 /* Room that a request of the new generation gives back calls who waits in the old one. */
 static void
 a_reload_keeps_who_waits(void **state)
@@ -1036,6 +1065,7 @@ main(void)
 		cmocka_unit_test(a_full_server_is_passed_over_and_full_ones_are_no_outage),
 		cmocka_unit_test(requests_wait_for_room_in_their_order),
 		cmocka_unit_test(a_reload_keeps_who_waits),
+		cmocka_unit_test(who_waits_is_called_when_a_server_is_in_again),
 		cmocka_unit_test(a_server_that_comes_back_starts_slowly),
 		cmocka_unit_test(a_new_server_starts_slowly_but_not_all_at_the_start),
 		cmocka_unit_test(a_cookie_brings_the_client_back),

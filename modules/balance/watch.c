@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include "lobby.h"
+#include "search.h"
 #include "table.h"
 #include "watch.h"
 
@@ -106,6 +108,16 @@ begin_check(struct weir_thread *thread, const struct balance_group *group, const
 	}
 }
 
+/* A server that is in again has room of which no request's end tells those who wait. */
+static void
+call_waiting(const struct balance_group *group)
+{
+	if (group->count == 0 || group->settings->max_connections == 0 || atomic_load(&group->lobby->count) == 0)
+		return;
+	for (int64_t room = balance_room(group); room > 0 && atomic_load(&group->lobby->count) > 0; room--)
+		balance_lobby_call(group->lobby);
+}
+
 void
 balance_watch_tick(struct weir_thread *thread, struct balance_watch *watch, struct balance_table *table)
 {
@@ -125,5 +137,6 @@ balance_watch_tick(struct weir_thread *thread, struct balance_watch *watch, stru
 				begin_check(thread, group, &group->members[j]);
 			report(group, record, now);
 		}
+		call_waiting(group);
 	}
 }
