@@ -32,8 +32,6 @@
 
 enum { SAID_MOST = 8192, LINE_MOST = 512, WHY_MOST = 256 };
 
-extern char **environ;
-
 struct upgrade {
 	struct process *process;
 	char *binary;			/* absolute */
@@ -277,10 +275,10 @@ inherit(posix_spawn_file_actions_t *files, int fd)
 static void
 list_one(FILE *to, const char *name, int fd, posix_spawn_file_actions_t *files)
 {
-	if (fd < 0)
-		return;
-	fprintf(to, " %s=%d", name, fd);
-	inherit(files, fd);
+	if (fd >= 0) {
+		fprintf(to, " %s=%d", name, fd);
+		inherit(files, fd);
+	}
 }
 
 /* The environment variable; NULL without memory. */
@@ -294,8 +292,8 @@ list_descriptors(const struct upgrade *u, int channel, int errors, posix_spawn_f
 
 	if (to == NULL)
 		return NULL;
-	fprintf(to, UPGRADE_VARIABLE "=channel=%d", channel);
-	inherit(files, channel);
+	fputs(UPGRADE_VARIABLE "=", to);
+	list_one(to, "channel", channel, files);
 	list_one(to, "stderr", errors, files);
 	list_one(to, "admin", admin_descriptor(p->admin), files);
 	list_one(to, "port", admin_port_descriptor(p), files);
