@@ -103,6 +103,16 @@ def test_the_query_and_the_host_are_of_the_key(cached):
     assert "hit" in cached.status_of("/%6bey?a", host="ONE.test")
 
 
+def test_spellings_and_disagreeing_hosts_poison_nothing(cached):
+    for target in ("/trick/a%2Fb", "/trick/a/b", "/trick/a%3Fb", "/trick/a?b"):
+        assert "uri-miss" in cached.status_of(target) and "hit" in cached.status_of(target)
+    assert "hit" in cached.status_of("/trick/x/%2e%2e/a/./b")
+    before = len(cached.asked)
+    for target in ("http://evil.test/trick/new", "/trick/new\\", "/trick/new%00"):
+        assert cached.ask(target).status == 400
+    assert len(cached.asked) == before and "uri-miss" in cached.status_of("/trick/new")
+
+
 @pytest.mark.parametrize("fields", [
     "Cache-Control: no-store", "Cache-Control: private", "Cache-Control: max-age=0", "", "Cache-Control: max-age=60\nVary: *",
     "Cache-Control: max-age=60\nSet-Cookie: a=b", "Expires: 0", "CDN-Cache-Control: no-store\nCache-Control: max-age=60",
