@@ -24,7 +24,7 @@ import subprocess
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAMS = ("origin", "load", "relay")
+PROGRAMS = ("origin", "load", "relay", "crowd")
 LIBRARIES = {"load": ("-lgnutls",)}
 FILES = 65536
 PR_SET_PDEATHSIG = 1
@@ -142,7 +142,13 @@ class Origin:
         self.client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
 
     def connections(self):
-        self.client.request("GET", "/connections")
+        return self.number("/connections")
+
+    def slow_requests(self):
+        return self.number("/slow")
+
+    def number(self, path):
+        self.client.request("GET", path)
         return int(self.client.getresponse().read())
 
     def stop(self):
@@ -173,7 +179,8 @@ class Peer:
             os.makedirs(directory)
             self.port = free_port()
             values = {"dir": directory, "port": self.port, "origin": origin_port, "threads": threads,
-                      "files": self.settings.files, "connections": self.settings.client_limit}
+                      "files": self.settings.files, "connections": self.settings.client_limit, "ttl": 3600}
+            values.update(row.peers)
             values["tls"] = self.TLS.format(**self.settings.certificate) if row.tls else ""
             self.tls = row.tls
             values.update({key: text.format(**values) if row.cached else "" for key, text in self.CACHE.items()})
@@ -260,7 +267,7 @@ class Nginx(Peer):
            "ssl_ecdh_curve X25519;\nssl_session_tickets on;")
     CACHE = {
         "cache_path": "proxy_cache_path {dir}/cache keys_zone=c:16m max_size=256m use_temp_path=off;",
-        "cache": "proxy_cache c; proxy_cache_lock on; proxy_cache_valid 200 1h; "
+        "cache": "proxy_cache c; proxy_cache_lock on; proxy_cache_valid 200 {ttl}s; "
                  "proxy_ignore_headers Cache-Control Expires;"}
     LARGE = "proxy_buffering off; proxy_buffer_size 120k; proxy_buffers 8 120k;"
 
@@ -277,7 +284,7 @@ class Nginx(Peer):
 
 
 class Haproxy(Peer):
-    CACHE = {"cache_section": "cache c\n\ttotal-max-size 256\n\tmax-object-size 1048576\n\tmax-age 3600\n",
+    CACHE = {"cache_section": "cache c\n\ttotal-max-size 256\n\tmax-object-size 1048576\n\tmax-age {ttl}\n",
              "cache": "http-request del-header cache-control\n\thttp-request cache-use c\n\thttp-response cache-store c"}
     TLS = " ssl crt {both} ssl-min-ver TLSv1.3 curves X25519"
 
@@ -297,7 +304,7 @@ class Varnish(Peer):
     VCL = """vcl 4.1;
 backend default {{ .host = "127.0.0.1"; .port = "{origin}"; }}
 sub vcl_recv {{ unset req.http.Cookie; }}
-sub vcl_backend_response {{ set beresp.ttl = 1h; }}
+sub vcl_backend_response {{ set beresp.ttl = {ttl}s; set beresp.grace = 0s; }}
 """
 
     def missing(self):
@@ -307,7 +314,8 @@ sub vcl_backend_response {{ set beresp.ttl = 1h; }}
         with open(os.path.join(values["dir"], "default.vcl"), "w") as f:
             f.write(self.VCL.format(**values))
         return ["varnishd", "-F", "-j", "none", "-n", os.path.join(values["dir"], "work"), "-f", os.path.join(values["dir"], "default.vcl"),
-                "-a", f"127.0.0.1:{values['port']}", "-s", "malloc,256m", "-p", "thread_pools=1"]
+                "-a", f"127.0.0.1:{values['port']}", "-s", "malloc,256m", "-p", "thread_pools=1",
+                "-p", "thread_queue_limit=100000", "-p", "timeout_idle=3600"]
 
 
 class Responder(Peer):
@@ -341,7 +349,7 @@ class Relay(Peer):
 
 
 class Weir(Peer):
-    CACHE = {"cache": "[module cache]\nsize = 256M\nttl = 200 1h\nignore = request"}
+    CACHE = {"cache": "[module cache]\nsize = 256M\nttl = 200 {ttl}s\nignore = request"}
     TLS = "[certificate bench]\ndefault = yes\ncertificate = {certificate}\nkey = {key}"
 
     def program(self):

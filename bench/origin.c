@@ -9,9 +9,12 @@
  *     GET /bytes/N        N bytes; any other path is 1024 bytes
  *     POST /bytes/N       the same, after Content-Length bytes of body were swallowed
  *     GET /connections    how many connections were accepted so far, in decimal
+ *     GET /slow/NAME      1024 bytes, half a second later
+ *     GET /slow           how many requests of that kind there were so far, in decimal
  *
  * It trusts its clients (proxies under test) and parses only what it needs: no chunked request bodies.
- * A connection owns its struct, which is freed only after the batch of events that closed it.
+ * A connection owns its struct, which is freed only after the batch of events that closed it, and not before its
+ * answer would have been due.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,16 +30,21 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEAD_SIZE 16384
 #define BLOCK_SIZE (1 << 20)
 #define BODY_MAX (1ULL << 40)
 #define BATCH 256
+#define DELAY 500                       /* milliseconds, of what is slow */
 
 struct conn {
 	int fd;
 	bool dead, answering;
+	bool slow;                      /* its answer is ready, and in the queue */
+	uint64_t due;                   /* milliseconds */
+	struct conn *next_due;
 	size_t used;                    /* bytes of in[] */
 	uint64_t swallow;               /* request body still to come */
 	uint64_t body_left;             /* response body still to send */
@@ -47,7 +55,8 @@ struct conn {
 };
 
 static char block[BLOCK_SIZE];
-static uint64_t accepted;
+static uint64_t accepted, slow_requests;
+static struct conn *first_due, **last_due = &first_due;
 static struct conn *graveyard;
 
 static void
@@ -58,14 +67,21 @@ die(const char *what)
 }
 
 static void
+inter(struct conn *c)
+{
+	c->next_dead = graveyard;
+	graveyard = c;
+}
+
+static void
 bury(struct conn *c)
 {
 	if (c->dead)
 		return;
 	close(c->fd);
 	c->dead = true;
-	c->next_dead = graveyard;
-	graveyard = c;
+	if (!c->slow)
+		inter(c);
 }
 
 static void
@@ -93,6 +109,27 @@ field_number(const char *head, const char *name)
 	return 0;
 }
 
+static uint64_t
+milliseconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* All wait for the same time: who came first is due first. */
+static void
+delay(struct conn *c)
+{
+	slow_requests++;
+	c->slow = true;
+	c->due = milliseconds() + DELAY;
+	c->next_due = NULL;
+	*last_due = c;
+	last_due = &c->next_due;
+}
+
 /* Fill head[] and body_left for a request whose head stands NUL-terminated in `request`. */
 static void
 prepare_answer(struct conn *c, const char *request)
@@ -109,6 +146,12 @@ prepare_answer(struct conn *c, const char *request)
 		snprintf(count, sizeof(count), "%llu", (unsigned long long)accepted);
 		c->body_left = 0;
 	}
+	if (path != NULL && strncmp(path, " /slow ", 7) == 0) {
+		snprintf(count, sizeof(count), "%llu", (unsigned long long)slow_requests);
+		c->body_left = 0;
+	}
+	if (path != NULL && strncmp(path, " /slow/", 7) == 0)
+		delay(c);
 	c->head_at = 0;
 	c->head_len = (size_t)snprintf(c->head, sizeof(c->head),
 	    "HTTP/1.1 200 OK\r\n"
@@ -207,11 +250,31 @@ serve(struct conn *c, bool hangup)
 		while (c->swallow > 0)
 			if (!receive(c))
 				return;
-		if (!send_answer(c))
+		if (c->slow || !send_answer(c))
 			return;
 		if (c->used == 0 && !hangup)
 			return;
 	}
+}
+
+/* Send the answers whose time has come. How long until the next, in milliseconds; -1: there is none. */
+static int
+serve_due(void)
+{
+	uint64_t time = first_due != NULL ? milliseconds() : 0;
+	struct conn *c;
+
+	while ((c = first_due) != NULL && c->due <= time) {
+		first_due = c->next_due;
+		if (first_due == NULL)
+			last_due = &first_due;
+		c->slow = false;
+		if (c->dead)
+			inter(c);
+		else
+			serve(c, false);
+	}
+	return c == NULL ? -1 : (int)(c->due - time);
 }
 
 static void
@@ -266,7 +329,7 @@ main(void)
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &ev) < 0)
 		die("epoll");
 	for (;;) {
-		int n = epoll_wait(epoll, events, BATCH, -1);
+		int n = epoll_wait(epoll, events, BATCH, serve_due());
 
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
