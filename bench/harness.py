@@ -436,9 +436,17 @@ class Load:
     def __exit__(self, *_):
         end(self.process)
 
-    def go(self):
+    def begin(self):
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
+
+    def window(self):
+        """With --windows: what there was since the last call."""
+        self.begin()
+        return json.loads(read_line(self.process, self.timeout, "load"))
+
+    def go(self):
+        self.begin()
         result = json.loads(read_line(self.process, self.timeout, "load"))
         if result["errors"]:
             raise Failed(f"{result['errors']} requests failed")

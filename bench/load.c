@@ -9,6 +9,8 @@
  *     --close     a new connection for each request, closed when the answer is there; the request does not say
  *                 so in Connection, as a proxy that passes that on would end its upstream connection too
  *     --rate      so many requests a second, in equal steps; latency is from when a request was due
+ *     --windows   with --rate, and without end: each further line on stdin is answered by a line of JSON about the
+ *                 time since the last one; the end of stdin ends it
  *     --hosts     the Host is one of so many names by chance, h000000.example.com and so on
  *     --idle      one request on each connection, one after the other; after the line on stdin it says how
  *                 many of the connections are still open
@@ -65,7 +67,7 @@ static struct options {
 	uint64_t requests, body, rate;
 	unsigned hosts;
 	const char *path;
-	bool close, idle, tls, resume;
+	bool close, idle, tls, resume, windows;
 } opt = { .connections = 64, .requests = 10000, .timeout = 60, .warmup = 20, .path = "/" };
 
 static struct conn *conns;
@@ -77,6 +79,7 @@ static struct conn **resting;		/* a ring of connections whose turn is yet to com
 static size_t rest_first, rest_count;
 static uint64_t next_turn;
 static uint64_t started, answered, goal, errors, reconnects, bytes, resumed, deadline;
+static uint64_t window_begun, window_first;	/* its time, and how many answers came before it */
 static gnutls_certificate_credentials_t credentials;
 static gnutls_priority_t priorities;
 static uint64_t histogram[BUCKETS];
@@ -477,6 +480,41 @@ handle(struct conn *c, unsigned events)
 	}
 }
 
+static void
+forget(void)
+{
+	memset(histogram, 0, sizeof(histogram));
+	errors = reconnects = bytes = resumed = 0;
+}
+
+static void
+report(uint64_t begun, uint64_t count)
+{
+	double seconds = (double)(now() - begun) / 1e9;
+
+	printf("{\"requests\": %llu, \"errors\": %llu, \"reconnects\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
+	    "\"resumed\": %llu, \"rps\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
+	    (unsigned long long)count, (unsigned long long)errors, (unsigned long long)reconnects,
+	    (unsigned long long)bytes, seconds, (unsigned long long)resumed, (double)count / seconds, quantile(0.5), quantile(0.9),
+	    quantile(0.99), quantile(0.999));
+	fflush(stdout);
+}
+
+/* A line on stdin ends a window, the end of stdin ends all. */
+static void
+end_window(void)
+{
+	char line[64];
+
+	if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
+		exit(0);
+	report(window_begun, answered - window_first);
+	forget();
+	window_begun = now();
+	window_first = answered;
+	deadline = window_begun + (uint64_t)opt.timeout * 1000000000u;
+}
+
 /* Events until `answered` reaches the goal; no longer than the deadline. */
 static void
 pump(void)
@@ -491,7 +529,10 @@ pump(void)
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
 		for (int i = 0; i < n; i++)
-			handle(events[i].data.ptr, events[i].events);
+			if (events[i].data.ptr != NULL)
+				handle(events[i].data.ptr, events[i].events);
+			else
+				end_window();
 		if (now() > deadline) {
 			fprintf(stderr, "load: timeout: %llu of %llu answers after %d s\n",
 			    (unsigned long long)answered, (unsigned long long)goal, opt.timeout);
@@ -554,29 +595,24 @@ hold_idle(void)
 static void
 run_load(void)
 {
-	double seconds;
-	uint64_t begun;
+	struct epoll_event ev = { .events = EPOLLIN };
 
 	if ((!opt.close || opt.resume) && opt.warmup > 0)
 		run_batch((uint64_t)opt.connections * (uint64_t)opt.warmup);
-	memset(histogram, 0, sizeof(histogram));
-	errors = reconnects = bytes = resumed = 0;
+	forget();
 	wait_for_go();
-	begun = now();
-	run_batch(opt.requests);
-	seconds = (double)(now() - begun) / 1e9;
-	printf("{\"requests\": %llu, \"errors\": %llu, \"reconnects\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
-	    "\"resumed\": %llu, \"rps\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f}\n",
-	    (unsigned long long)answered, (unsigned long long)errors, (unsigned long long)reconnects,
-	    (unsigned long long)bytes, seconds, (unsigned long long)resumed, (double)answered / seconds, quantile(0.5), quantile(0.9),
-	    quantile(0.99));
+	if (opt.windows && epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &ev) < 0)
+		die("stdin");
+	window_begun = now();
+	run_batch(opt.windows ? UINT64_MAX : opt.requests);
+	report(window_begun, answered);
 }
 
 static void
 usage(void)
 {
 	fprintf(stderr, "usage: load --port N [--connections N] [--requests N] [--path P] [--body BYTES]\n"
-	    "            [--close] [--idle] [--rate N] [--hosts N] [--tls] [--resume] [--warmup N] [--timeout S]\n");
+	    "            [--close] [--idle] [--rate N [--windows]] [--hosts N] [--tls] [--resume] [--warmup N] [--timeout S]\n");
 	exit(2);
 }
 
@@ -590,7 +626,7 @@ parse_options(int argc, char **argv)
 		{ "idle", no_argument, NULL, 'i' }, { "warmup", required_argument, NULL, 'w' },
 		{ "timeout", required_argument, NULL, 't' }, { "tls", no_argument, NULL, 's' },
 		{ "resume", no_argument, NULL, 'r' }, { "rate", required_argument, NULL, 'R' },
-		{ "hosts", required_argument, NULL, 'H' }, { NULL, 0, NULL, 0 },
+		{ "hosts", required_argument, NULL, 'H' }, { "windows", no_argument, NULL, 'W' }, { NULL, 0, NULL, 0 },
 	};
 
 	for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;)
@@ -608,9 +644,10 @@ parse_options(int argc, char **argv)
 		case 'r': opt.resume = true; break;
 		case 'R': opt.rate = strtoull(optarg, NULL, 10); break;
 		case 'H': opt.hosts = (unsigned)atoi(optarg); break;
+		case 'W': opt.windows = true; break;
 		default: usage();
 		}
-	if (opt.port < 1 || opt.port > 65535 || opt.connections < 1 || opt.connections > 100000
+	if ((opt.windows && opt.rate == 0) || opt.port < 1 || opt.port > 65535 || opt.connections < 1 || opt.connections > 100000
 	    || opt.requests < 1 || opt.body > BODY_MAX || opt.timeout < 1 || opt.hosts > 1000000 || optind != argc)
 		usage();
 }
