@@ -42,8 +42,12 @@
 	X(VERDICT_REFUSED, "verdict_refused_total", COUNTER, "Verdicts that their phase does not allow.") \
 	X(FIELD_REFUSED, "field_refused_total", COUNTER, "Edits by modules of fields that are the core's.") \
 	X(TUNNELS, "tunnels_total", COUNTER, "Connections that became a tunnel after 101.") \
-	X(OWN, "own_total", COUNTER, "Exchanges without a client: errands of modules, and bodies that they took.") \
-	X(OWN_ACTIVE, "own_active", GAUGE, "Exchanges without a client that are under way.") \
+	X(ERRANDS, "errands_total", COUNTER, "Requests that modules sent without a client.") \
+	X(ERRANDS_ACTIVE, "errands_active", GAUGE, "Requests without a client that are under way.") \
+	X(ERRANDS_REFUSED, "errands_refused_total", COUNTER, "Requests without a client that were too many.") \
+	X(BODIES_TAKEN, "bodies_taken_total", COUNTER, "Bodies of origins that modules took from their exchange.") \
+	X(BODIES_TAKEN_ACTIVE, "bodies_taken_active", GAUGE, "Bodies that modules took and that are still coming.") \
+	X(BODIES_TAKEN_REFUSED, "bodies_taken_refused_total", COUNTER, "Bodies that were not given to modules: they were too many.") \
 	X(BYTES_RECEIVED, "client_received_bytes_total", COUNTER, "Bytes of request bodies.") \
 	X(BYTES_SENT, "client_sent_bytes_total", COUNTER, "Bytes of response bodies.")
 

@@ -62,7 +62,8 @@ struct source {
 /* What an exchange without a client has instead (own.c). */
 struct own {
 	struct weir_sink sink;
-	const struct module *module;	/* whose errand it is; NULL: a body that left its exchange */
+	enum own_kind kind;
+	const struct module *module;	/* whose errand it is; NULL: a body that left its exchange, or an errand without a model */
 	const struct weir_server *server;	/* to ask this one */
 	bool connect_only;		/* its end is the connection */
 };

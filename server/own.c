@@ -3,8 +3,8 @@
  * own: exchanges without a client: bodies that left their exchange for a module's sink, and errands.
  *
  * Such an exchange is one like others towards the origin. Towards the client it has a connection without a socket, which ends with
- * it, and instead of sending it tells the sink. A thread has a bounded number of them; draining waits for them, and a stop
- * ends them, as it does clients.
+ * it, and instead of sending it tells the sink. A thread has a bounded number of either, counted apart, so that bodies leave
+ * room for health checks and refreshes; draining waits for them, and a stop ends them, as it does clients.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -14,12 +14,50 @@
 #include "buffer.h"
 #include "exchange.h"
 
-enum { BODIES_MAX = 8192, ERRANDS_MAX = 1024, HEAD_MAX = 64 * 1024 };
+enum { HEAD_MAX = 64 * 1024 };
+
+/* What is bounded, and where it is counted. */
+static const struct {
+	unsigned most;
+	enum counter total, active, refused;
+} kinds[OWN_KINDS] = {
+	[OWN_BODY] = { 8192, COUNT_BODIES_TAKEN, COUNT_BODIES_TAKEN_ACTIVE, COUNT_BODIES_TAKEN_REFUSED },
+	[OWN_ERRAND] = { 1024, COUNT_ERRANDS, COUNT_ERRANDS_ACTIVE, COUNT_ERRANDS_REFUSED },
+};
 
 /* Errands that name their server run no module's hook. */
 static const struct chain no_hooks;
 
 static const struct http1_limits wide = { .head_size = HEAD_MAX, .fields = 1000, .target_length = HEAD_MAX };
+
+/* --- how many ------------------------------------------------------------------------------------------------------------------ */
+
+static bool
+is_room(struct thread *t, enum own_kind kind)
+{
+	if (t->own[kind] < kinds[kind].most)
+		return true;
+	counter_add(&t->counters, kinds[kind].refused, 1);
+	return false;
+}
+
+static void
+count(struct weir_exchange *x, enum own_kind kind)
+{
+	x->own->kind = kind;
+	x->thread->own[kind]++;
+	counter_add(&x->thread->counters, kinds[kind].total, 1);
+	counter_add(&x->thread->counters, kinds[kind].active, 1);
+}
+
+static void
+discount(struct weir_exchange *x)
+{
+	enum own_kind kind = x->own->kind;
+
+	x->thread->own[kind]--;
+	counter_add(&x->thread->counters, kinds[kind].active, -1);
+}
 
 /* --- the sink ---------------------------------------------------------------------------------------------------------------- */
 
@@ -41,8 +79,7 @@ own_end(struct weir_exchange *x)
 {
 	struct own *own = x->own;
 
-	counter_add(&x->thread->counters, COUNT_OWN_ACTIVE, -1);
-	x->thread->own--;
+	discount(x);
 	if (own->sink.end != NULL)
 		own->sink.end(x, own->sink.argument);
 }
@@ -56,10 +93,9 @@ own_receive(struct weir_exchange *x)
 
 /* --- making one ---------------------------------------------------------------------------------------------------------------- */
 
-/* An exchange without a client. It is alone responsible for the hold from here on. NULL without memory. */
+/* An exchange without a client, and without a sink yet. It is alone responsible for the hold from here on. NULL without memory. */
 static struct weir_exchange *
-make(struct thread *t, struct hold *hold, const struct listen *listen, const struct sockaddr *address, const struct weir_sink *sink,
-	int64_t limit)
+make(struct thread *t, enum own_kind kind, struct hold *hold, const struct listen *listen, const struct sockaddr *address, int64_t limit)
 {
 	struct weir_connection *c = client_new_own(t, address);
 	struct weir_exchange *x;
@@ -75,15 +111,12 @@ make(struct thread *t, struct hold *hold, const struct listen *listen, const str
 		client_next(c, CLIENT_CLOSE);
 		return NULL;
 	}
-	x->own->sink = *sink;
+	count(x, kind);
 	x->chain = &no_hooks;
 	body_init(&x->upload, FRAMING_NONE, 0, FRAMING_NONE);
 	x->replayable = true;
 	if (limit > 0)
 		deadline_set(&c->deadline, &t->wheel, limit);
-	t->own++;
-	counter_add(&t->counters, COUNT_OWN, 1);
-	counter_add(&t->counters, COUNT_OWN_ACTIVE, 1);
 	return x;
 }
 
@@ -140,9 +173,9 @@ weir_take_body(struct weir_exchange *x, const struct weir_sink *sink, int64_t li
 	struct weir_exchange *own;
 
 	if (x->phase != WEIR_PHASE_STORE || x->upstream == NULL || !x->upload.ended || x->upstream->out.queued > 0
-			|| x->thread->own >= BODIES_MAX)
+			|| !is_room(x->thread, OWN_BODY))
 		return false;
-	own = make(x->thread, hold_again(x->hold), x->listen, &x->address.any, &(struct weir_sink){ .take = NULL }, limit);
+	own = make(x->thread, OWN_BODY, hold_again(x->hold), x->listen, &x->address.any, limit);
 	if (own == NULL)
 		return false;
 	if (!copy_response(own, &x->response)) {
@@ -239,13 +272,12 @@ borrow_from(struct weir_exchange *x, const struct weir_exchange *model, const st
 static bool
 set_out(struct thread *t, struct weir_exchange *model, const struct weir_errand *errand, const char *head, size_t length)
 {
-	struct weir_sink nobody = { .take = NULL };
 	struct hold *hold = model != NULL ? hold_again(model->hold) : hold_of(t, errand->upstream);
 	struct weir_exchange *x;
 
 	if (hold == NULL)
 		return false;
-	x = make(t, hold, model == NULL ? NULL : model->listen, model == NULL ? NULL : &model->client->address.any, &nobody,
+	x = make(t, OWN_ERRAND, hold, model == NULL ? NULL : model->listen, model == NULL ? NULL : &model->client->address.any,
 		errand->limit > 0 ? errand->limit : 1);
 	if (x == NULL)
 		return false;
@@ -273,7 +305,7 @@ weir_send_errand(struct weir_thread *thread, struct weir_exchange *model, const 
 	size_t length;
 	bool sent;
 
-	if (upstream == NULL || t->own >= ERRANDS_MAX || t->draining || (head = buffer_take(t, HEAD_MAX)) == NULL)
+	if (upstream == NULL || t->draining || !is_room(t, OWN_ERRAND) || (head = buffer_take(t, HEAD_MAX)) == NULL)
 		return false;
 	length = write_head(head->to, model, errand);
 	sent = length > 0 && set_out(t, model, errand, head->to, length);

@@ -45,6 +45,13 @@ struct weir_thread {
 	unsigned number;
 };
 
+/* Exchanges without a client (own.c). */
+enum own_kind {
+	OWN_BODY,	/* a body that a module took */
+	OWN_ERRAND,
+	OWN_KINDS
+};
+
 /* A module that the thread has met, and its struct of this thread. */
 struct met {
 	const struct module *module;
@@ -72,7 +79,7 @@ struct thread {
 	struct weir_connection *clients;	/* all of them */
 	unsigned client_count;
 	unsigned handshakes;		/* of clients, under way */
-	unsigned own;			/* exchanges without a client */
+	unsigned own[OWN_KINDS];	/* exchanges without a client */
 	struct pools *pools;
 	struct resolver *resolver;
 	struct wait_table *waits;

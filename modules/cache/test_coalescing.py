@@ -95,7 +95,8 @@ class Stage:
 
     def settles(self):
         """Nothing is left of it."""
-        scene.until(lambda: self.weir.metric("weir_requests_active") == 0 and self.weir.metric("weir_own_active") == 0
+        scene.until(lambda: self.weir.metric("weir_requests_active") == 0
+                    and self.weir.metric("weir_bodies_taken_active") + self.weir.metric("weir_errands_active") == 0
                     and "flights        0\n" in self.weir.ctl("cache", "stats")[1], "all is over")
 
 
@@ -307,7 +308,7 @@ def test_a_slow_reader_slows_nobody():
         scene.until(lambda: stage.weir.metric("weir_requests_active") >= 6, "all have asked")
         stage.answer(origin, body)
         all_get(clients, body)
-        assert stage.weir.metric("weir_own_active") == 0
+        assert stage.weir.metric("weir_bodies_taken_active") == 0
         all_get([slow], body)
         stage.settles()
 

@@ -143,7 +143,8 @@ def test_a_body_that_is_taken_goes_its_own_way():
             assert (answer.status, answer.body) == (202, "taken")
             scene.until(lambda: weir.notes(number) == ["end 200 5 whole word"], "the body is whole")
         assert len(origin.connections) == 1
-        assert weir.metric("weir_own_total") == 2 and weir.metric("weir_own_active") == 0
+        assert weir.metric("weir_bodies_taken_total") == 2 and weir.metric("weir_bodies_taken_active") == 0
+        assert weir.metric("weir_errands_total") == 0
         assert weir.metric("weir_requests_total") == 2
 
 
@@ -158,7 +159,7 @@ def test_a_body_that_was_taken_comes_though_its_client_has_gone():
     gone = []
     with wire.Origin(slow) as origin, Streaming(origin.address) as weir:
         assert weir.stream("store=take").status == 202
-        assert weir.metric("weir_own_active") == 1 and weir.notes() == []
+        assert weir.metric("weir_bodies_taken_active") == 1 and weir.notes() == []
         gone.append(True)
         scene.until(lambda: weir.notes() == ["end 200 10 whole"], "the body is whole")
 
@@ -223,6 +224,7 @@ def test_an_errand_asks_as_its_model_did():
         weir.stream("errand=model source=whole", "/path?query")
         scene.until(lambda: weir.notes() and weir.notes()[-1].startswith("end"), "the errand is done")
         assert sorted(weir.notes()) == ["end 200 5 whole word", "knows its errand", "release"]
+        assert weir.metric("weir_errands_total") == 1 and weir.metric("weir_errands_active") == 0
         request = origin.received.decode()
         assert request.startswith("GET /path?query HTTP/1.1\r\nHost: weir.test\r\n") and "Id: 1\r\n" in request
 

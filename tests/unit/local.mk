@@ -36,6 +36,7 @@ UNIT_TESTS = \
 	tests/unit/test_option_print \
 	tests/unit/test_outlet \
 	tests/unit/test_overlay \
+	tests/unit/test_own \
 	tests/unit/test_pool \
 	tests/unit/test_reply \
 	tests/unit/test_report \
@@ -79,6 +80,7 @@ tests_unit_test_loader_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=connect
 tests_unit_test_offload_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pthread_create
 tests_unit_test_outlet_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=send -Wl,--wrap=sendmsg
+tests_unit_test_own_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_pool_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=malloc -Wl,--wrap=calloc
 tests_unit_test_report_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_resolver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
