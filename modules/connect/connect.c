@@ -284,13 +284,13 @@ check(struct weir_build *build, void *settings)
 		connect_read_users(build, set->users, &set->listed, &set->listed_count);
 }
 
+/* A tunnel that was counted in may end on another route, if a module rewrites it: it is counted out there. */
 static bool
 needed(const void *settings, enum weir_phase phase)
 {
 	const struct settings *set = settings;
 
-	(void)phase;
-	return set->allow.count > 0;
+	return phase == WEIR_PHASE_LOG || set->allow.count > 0;
 }
 
 WEIR_MODULE(connect) = {

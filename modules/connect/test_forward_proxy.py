@@ -271,6 +271,25 @@ def test_tunnels_of_one_client_and_in_all_are_bounded():
 # --- where to --------------------------------------------------------------------------------------------------------------
 
 
+def test_who_is_led_to_another_route_keeps_no_place():
+    weir = scene.Weir("""
+[module route]
+[module meddler]
+[module connect]
+networks = 127.0.0.0/8
+[route proxy]
+match = proxied.test/*
+connect.allow = proxied.test
+[route other]
+match = other.test/*
+""", modules=[scene.MODULES])
+    with weir:
+        assert status_of(weir, "proxied.test:443", "Meddle: cache=to:other.test:443\r\n") == 501
+        assert status_of(weir, "proxied.test:443", "Meddle: cache=to:nowhere.test:443\r\n") == 404
+        assert weir.metric("weir_connect_tunnels_total") == 2
+        scene.until(lambda: weir.metric("weir_connect_tunnels") == 0, "none of them is counted any longer")
+
+
 def test_without_allow_nothing_is_proxied():
     with wire.Origin(echo) as origin, scene.Weir(INI % "connect.networks = all\nconnect.ports = 1 2") as weir:
         assert status_of(weir, origin.address) == 501

@@ -90,19 +90,36 @@ read_whole(struct weir_build *build, const char *path)
 	return got >= 0 ? text : NULL;
 }
 
+/* Cut off the line at *text, without its end; NULL behind the last. */
+static char *
+next_line(char **text)
+{
+	char *line = *text, *end = line + strcspn(line, "\n");
+
+	if (*line == '\0')
+		return NULL;
+	*text = *end == '\0' ? end : end + 1;
+	if (end > line && end[-1] == '\r')
+		end--;
+	*end = '\0';
+	return line;
+}
+
 bool
 secrets_read(struct weir_build *build, const char *path, size_t most, struct weir_list *list)
 {
-	char *text = read_whole(build, path), *line, *rest = NULL;
+	char *text = read_whole(build, path), *line;
 	const char **lines = weir_build_alloc(build, most, sizeof(*lines)), *why;
 
 	*list = (struct weir_list){ lines, 0 };
 	if (text == NULL || lines == NULL)
 		return false;
-	for (line = strtok_r(text, "\r\n", &rest); line != NULL; line = strtok_r(NULL, "\r\n", &rest)) {
+	for (unsigned number = 1; (line = next_line(&text)) != NULL; number++) {
+		if (*line == '\0')
+			continue;
 		why = list->count == most ? "there are too many lines" : strcmp(line, "-") == 0 ? NULL : secrets_judge(line);
 		if (why != NULL) {
-			weir_build_error(build, "tunnel: %s, line %zu: %s", path, list->count + 1, why);
+			weir_build_error(build, "tunnel: %s:%u: %s", path, number, why);
 			return false;
 		}
 		lines[list->count++] = line;

@@ -376,8 +376,9 @@ def test_mistakes_are_named_with_file_and_line(route):
     assert "tiger" not in text
 
 
-@pytest.mark.parametrize("content, said", [(b"", "is empty"), (b"tiger\n", "line 1: write USER:PASSWORD"), (b"a:b\0c\n", "is no text"),
-                                           (b"a:b\n" * 9, "too many lines")])
+@pytest.mark.parametrize("content, said", [(b"", "is empty"), (b"tiger\n", "secret:1: write USER:PASSWORD"), (b"a:b\0c\n", "is no text"),
+                                           (b"a:b\n" * 9, "secret:9: there are too many lines"),
+                                           (b"a:b\r\n\r\n\n-\ntiger", "secret:5: write USER:PASSWORD")])
 def test_mistakes_in_the_file_are_named(tmp_path, content, said):
     path = tmp_path / "secret"
     path.write_bytes(content)

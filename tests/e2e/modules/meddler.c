@@ -2,6 +2,7 @@
 /*
  * meddler: interferes as the request's field Meddle orders, the way a careless module would:
  *
+ *	cache=to:NAME		in the phase cache, the request is rewritten for this authority
  *	peer=host:NAME		the peer has this host
  *	peer=lines		its host has an end of line and a field in it
  *	peer=nobody		the upstream NULL is chosen
@@ -11,6 +12,17 @@
 #include "note.h"
 
 #include <stdlib.h>
+
+static enum weir_verdict
+rewrite(struct weir_exchange *x, const void *settings, void *state)
+{
+	char what[64];
+
+	(void)settings, (void)state;
+	if (ordered(x, "Meddle", "cache", what) && strncmp(what, "to:", 3) == 0 && strcmp(weir_authority(x), what + 3) != 0)
+		weir_set_authority(x, what + 3);
+	return WEIR_NEXT;
+}
 
 static enum weir_verdict
 change_peer(struct weir_exchange *x, const void *settings, void *state)
@@ -57,6 +69,7 @@ WEIR_MODULE(meddler) = {
 	WEIR_ABI,
 	.summary = "Interferes as requests order it.",
 	.hooks = {
+		[WEIR_PHASE_CACHE] = rewrite,
 		[WEIR_PHASE_PEER] = change_peer,
 		[WEIR_PHASE_RESPONSE] = change_status,
 		[WEIR_PHASE_ERROR] = answer_at_length,
