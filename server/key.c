@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/peer.h>
+#include <weir/thread.h>
 
 #include "identity.h"
 #include "tls_client.h"
@@ -29,19 +30,42 @@ struct key {
 
 /* --- hashing ---------------------------------------------------------------------------------------------------------- */
 
+/* Clients may choose who the peer is, by name, and must not be able to fill one bucket. */
+static _Atomic uint64_t key_secret;
+
+void
+key_seed(void)
+{
+	uint64_t unseeded = 0;
+
+	atomic_compare_exchange_strong(&key_secret, &unseeded, weir_random() | 1);
+}
+
+/* The word's halves are multiplied with one another, each with some of the secret in it: what two words differ in becomes a
+ * difference that only who knows the secret could cancel by the next word. */
+static uint64_t
+step(uint64_t hash, uint64_t word)
+{
+	word += hash;
+	return ((hash << 23 | hash >> 41) ^ (word & 0xffffffff) * (word >> 32)) * 0x9e3779b97f4a7c15u;
+}
+
 static uint64_t
 mix(uint64_t hash, const void *bytes, size_t length)
 {
 	const unsigned char *byte = bytes;
 	uint64_t word;
 
+	hash = step(hash, length);
 	for (; length >= 8; length -= 8, byte += 8) {
 		memcpy(&word, byte, 8);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 32;
+		hash = step(hash, word);
 	}
-	for (; length > 0; length--, byte++)
-		hash = (hash ^ *byte) * 0x100000001b3u;
+	if (length > 0) {
+		word = 0;
+		memcpy(&word, byte, length);
+		hash = step(hash, word);
+	}
 	return hash;
 }
 
@@ -58,26 +82,28 @@ mix_address(uint64_t hash, const struct weir_address *a)
 		return mix(hash, &a->socket, a->length);
 	if (a->host == NULL)
 		return hash;
-	return mix_text(hash, a->host) + a->port;
+	return step(mix_text(hash, a->host), a->port);
 }
 
 /* What is trusted and shown, and the rest that seldom differs, is left to the comparison. */
 static uint64_t
 mix_tls(uint64_t hash, const struct weir_peer_tls *tls)
 {
-	return tls->on ? mix_text(mix_text(hash + 1, tls->sni), tls->verify_name) : hash;
+	return tls->on ? mix_text(mix_text(step(hash, 1), tls->sni), tls->verify_name) : hash;
 }
 
 uint64_t
 key_hash_peer(const struct weir_peer *peer)
 {
-	uint64_t hash = mix_text(mix_address(mix_address(0, &peer->address), &peer->bind), peer->host);
+	uint64_t secret = atomic_load_explicit(&key_secret, memory_order_relaxed);
+	uint64_t hash = mix_text(mix_address(mix_address(secret, &peer->address), &peer->bind), peer->host);
 
 	for (const struct weir_via *via = peer->via; via != NULL; via = via->next)
 		hash = mix_text(mix_address(hash, &via->address), via->authorization);
 	if (peer->preface_length > 0)
 		hash = mix(hash, peer->preface, peer->preface_length);
-	return mix_tls(hash, &peer->tls);
+	hash = mix_tls(hash, &peer->tls);
+	return hash ^ hash >> 32;
 }
 
 /* --- comparing -------------------------------------------------------------------------------------------------------- */

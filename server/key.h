@@ -17,6 +17,8 @@ struct key;
 struct tls_terms;
 struct weir_peer;
 
+/* Make hashes such that nobody outside can tell which peers have the same. Before the first hash; later calls do nothing. */
+void key_seed(void);
 uint64_t key_hash_peer(const struct weir_peer *);
 
 /* A key of one reference; NULL without memory. `hash` is the peer's. */

@@ -207,6 +207,7 @@ pools_open(struct thread *t)
 	t->pools = calloc(1, sizeof(*t->pools));
 	if (t->pools == NULL)
 		return false;
+	key_seed();
 	t->pools->thread = t;
 	TAILQ_INIT(&t->pools->idle);
 	deadline_init(&t->pools->sweep, sweep);

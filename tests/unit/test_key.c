@@ -107,6 +107,46 @@ a_key_keeps_nothing_of_the_peer_that_it_was_made_for(void **state)
 	}
 }
 
+static uint64_t
+hash_of_name(const char *name)
+{
+	struct weir_peer peer = peer_named(name, 80);
+
+	return key_hash_peer(&peer);
+}
+
+/* Names of blocks, of which each is one of two that change the same few bits, and change them back. */
+static void
+nobody_can_choose_names_of_one_bucket(void **state)
+{
+	static const char blocks[2][17] = { "aaaaaaa-aaa-aaa-", "aaaaaaamaaamaaam" };
+	bool met[256] = { false };
+	unsigned count = 0;
+	char name[6 * 16 + 1];
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		for (unsigned j = 0; j < 6; j++)
+			memcpy(name + j * 16, blocks[i >> j & 1], 17);
+		count += !met[hash_of_name(name) % 256];
+		met[hash_of_name(name) % 256] = true;
+	}
+	assert_true(count > 24);
+}
+
+static void
+nobody_can_tell_the_hash(void **state)
+{
+	uint64_t before = hash_of_name("a.test"), seeded;
+
+	(void)state;
+	key_seed();
+	seeded = hash_of_name("a.test");
+	assert_true(seeded != before);
+	key_seed();
+	assert_true(hash_of_name("a.test") == seeded);
+}
+
 /* What TLS would be if there were any is no part of it. */
 static void
 without_tls_its_settings_do_not_count(void **state)
@@ -148,6 +188,8 @@ main(void)
 		cmocka_unit_test(what_is_trusted_is_what_it_was_then),
 		cmocka_unit_test(proxies_have_their_own),
 		cmocka_unit_test(a_key_keeps_nothing_of_the_peer_that_it_was_made_for),
+		cmocka_unit_test(nobody_can_choose_names_of_one_bucket),
+		cmocka_unit_test(nobody_can_tell_the_hash),
 		cmocka_unit_test(without_tls_its_settings_do_not_count),
 		cmocka_unit_test(a_shared_key_lives_until_the_last_lets_go),
 	};
