@@ -416,6 +416,7 @@ exchange_discard(struct weir_exchange *x)
 
 	counter_add(&t->counters, COUNT_REQUESTS_ACTIVE, -1);
 	x->client->exchange = NULL;
+	outlet_free(&x->out);
 	arena_free(&x->arena);
 	slab_put(&t->exchanges, x);
 	thread_release(t, hold);

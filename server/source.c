@@ -45,13 +45,17 @@ source_drop(struct weir_exchange *x)
 		source.release(source.argument);
 }
 
-/* Does the piece keep to the length that was promised? */
+/* Does the piece keep to the length that was promised, and bring the body on? A source that has nothing yet must wait. */
 static bool
-count_piece(struct weir_exchange *x, const struct weir_chunk *chunk)
+count_piece(struct weir_exchange *x, const struct weir_chunk *chunk, const char **why)
 {
 	struct body *b = &x->download;
 
+	*why = "the source of the response does not keep to its length";
 	if (b->in == FRAMING_LENGTH && (chunk->length > b->left || (chunk->last && chunk->length < b->left)))
+		return false;
+	*why = "the source of the response gave an empty piece that is not its last";
+	if (chunk->length == 0 && !chunk->last && (b->in != FRAMING_LENGTH || b->left > 0))
 		return false;
 	x->memory = chunk->data;
 	x->memory_left = chunk->length;
@@ -76,8 +80,7 @@ source_ask(struct weir_exchange *x, const char **why)
 	*why = "the source of the response failed";
 	if (verdict != WEIR_NEXT)
 		return -1;
-	*why = "the source of the response does not keep to its length";
-	return count_piece(x, &chunk) ? 1 : -1;
+	return count_piece(x, &chunk, why) ? 1 : -1;
 }
 
 /* A buffer that points at the memory. */

@@ -15,7 +15,7 @@
 
 /* --- sources --------------------------------------------------------------------------------------------------- */
 
-/* Give the next piece: point the chunk at it, and set `last` with the last one, which may be empty. The bytes are borrowed: until
+/* Give the next piece: point the chunk at it, and set `last` with the last one, which alone may be empty. The bytes are borrowed: until
  * the source is asked again, or released. Returns
  *	WEIR_NEXT	there is a piece;
  *	WEIR_WAIT	there is none yet: weir_wait was called; the source is asked again after weir_resume(token, WEIR_NEXT), or at its

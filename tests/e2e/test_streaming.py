@@ -73,16 +73,21 @@ def test_a_source_without_a_length_ends_with_the_connection_of_http_1_0(weir):
     assert body == b"0123456789" * 3
 
 
-@pytest.mark.parametrize("how", ["fail", "short", "long"])
-@pytest.mark.parametrize("length", ["", " length=none"])
+@pytest.mark.parametrize("how, length", [("fail", ""), ("fail", " length=none"), ("empty", ""), ("empty", " length=none"),
+                                         ("short", ""), ("long", "")])
 def test_a_source_that_breaks_off_or_its_word_cuts_the_client(weir, how, length):
-    if length and how != "fail":
-        return
     number = f"broken-{how}{len(length)}"
     with wire.connect(weir) as client:
         client.send(f"GET / HTTP/1.1\r\nHost: a\r\nId: {number}\r\nStream: source={how}{length}\r\n\r\n")
         got, reset = client.rest_cut()
         assert reset and b"\r\n0\r\n" not in got and got.count(b"0123456789") < 3
+    scene.until(lambda: weir.notes(number) == ["release"], "the source is released, once")
+
+
+@pytest.mark.parametrize("length", ["", " length=none"])
+def test_a_source_that_begins_with_nothing_is_a_502(weir, length):
+    number = f"first{len(length)}"
+    assert weir.stream(f"source=first{length}", number=number).status == 502
     scene.until(lambda: weir.notes(number) == ["release"], "the source is released, once")
 
 

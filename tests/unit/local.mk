@@ -14,6 +14,7 @@ UNIT_TESTS = \
 	tests/unit/test_config \
 	tests/unit/test_dial \
 	tests/unit/test_establish \
+	tests/unit/test_exchange \
 	tests/unit/test_generation \
 	tests/unit/test_hello \
 	tests/unit/test_http1_chunked \
@@ -72,6 +73,7 @@ tests_unit_test_dial_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc 
 	-Wl,--wrap=exchange_unconnected -Wl,--wrap=resolver_cached -Wl,--wrap=resolver_cancel -Wl,--wrap=resolver_lookup -Wl,--wrap=resolver_prefer
 tests_unit_test_establish_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add -Wl,--wrap=send
 tests_unit_test_generation_CPPFLAGS = $(FIXTURE_CPPFLAGS)
+tests_unit_test_exchange_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_generation_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_key_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc
 tests_unit_test_listener_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=accept4 -Wl,--wrap=calloc

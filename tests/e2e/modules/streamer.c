@@ -3,7 +3,7 @@
  * streamer: gives and takes bodies, and runs errands, as the request's field Stream orders:
  *
  *	source=HOW	answer in the phase cache from a source: three pieces of 10 bytes; HOW is whole, later (each piece is waited for),
- *			never (the second does not come), fail, short, long, endless (1 MiB pieces), or big (one piece of 4 MiB)
+ *			never (the second does not come), fail, empty (the second has no bytes), first (the first has none), short, long, endless (1 MiB pieces), or big (one piece of 4 MiB)
  *	length=none	without a length, and with a trailer
  *	lines=yes	with fields that are written already
  *	cache=again	wait in the phase cache, and be called again
@@ -90,6 +90,8 @@ give(struct weir_exchange *x, void *argument, struct weir_chunk *chunk)
 	if (strcmp(feed->how, "fail") == 0 && feed->given == 1)
 		return WEIR_FAIL;
 	*chunk = (struct weir_chunk){ "0123456789", 10, ++feed->given == 3 };
+	if (strcmp(feed->how, feed->given == 1 ? "first" : "empty") == 0)
+		chunk->length = 0;
 	if (strcmp(feed->how, "short") == 0)
 		chunk->last = feed->given == 2;
 	if (strcmp(feed->how, "long") == 0)
