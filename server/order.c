@@ -3,7 +3,7 @@
  * order: in which order modules' hooks run, the same in every phase.
  *
  * A matrix holds who must come before whom and who says so. The operator's lines are entered first; what a
- * module says is dropped where they lead the other way. Then the modules are taken out one by one: of those
+ * module says is dropped where they lead the other way, alone or together with what other modules say. Then the modules are taken out one by one: of those
  * that nobody left must come before, the one with the least rank and name. The rank is the class, except that
  * a module with a before or after takes over the rank of the module that it names, if its own would lead
  * away.
@@ -238,19 +238,49 @@ print_steps(const struct sort *sort, FILE *to, size_t start, size_t at, const st
 }
 
 /* Every module left waits for another: going back as often as there are modules ends within a cycle. */
+static size_t
+find_cycle(const struct sort *sort)
+{
+	size_t at = 0;
+
+	while (sort->taken[at])
+		at++;
+	for (size_t i = 0; i < sort->count; i++)
+		at = find_obstacle(sort, at);
+	return at;
+}
+
+/* Where the operator has one come first, what other modules say puts another before it, round to the one that comes second: the wish
+ * nearest to the line is dropped. False where the operator has no part in the cycle, or all of it is his. */
+static bool
+break_cycle(struct sort *sort)
+{
+	size_t at = find_cycle(sort), before;
+	bool by_line = false;
+
+	for (size_t i = 0; i < 2 * sort->count; i++, at = before) {
+		uint16_t *says;
+
+		before = find_obstacle(sort, at);
+		says = &sort->says[before * sort->count + at];
+		if (by_line && *says < FROM_LINE) {
+			*says = NOBODY;
+			return true;
+		}
+		by_line = *says >= FROM_LINE;
+	}
+	return false;
+}
+
 static void
 report_cycle(struct sort *sort)
 {
 	const struct order_line *line = NULL;
 	char *text = NULL;
-	size_t size, at = 0;
+	size_t size, at = find_cycle(sort);
 	FILE *to = open_memstream(&text, &size);
 
 	sort->failed = true;
-	while (sort->taken[at])
-		at++;
-	for (size_t i = 0; i < sort->count; i++)
-		at = find_obstacle(sort, at);
 	if (to != NULL) {
 		print_steps(sort, to, at, at, &line);
 		fclose(to);
@@ -268,7 +298,9 @@ take_out(struct sort *sort, struct module **sorted)
 	size_t next;
 
 	for (size_t i = 0; i < sort->count; i++) {
-		if ((next = choose(sort)) == sort->count) {
+		while ((next = choose(sort)) == sort->count && break_cycle(sort))
+			;
+		if (next == sort->count) {
 			report_cycle(sort);
 			return;
 		}

@@ -73,6 +73,7 @@ unwanted(struct weir_exchange *x)
 	if (got == BUFFER_RESET && x->keeps_going && (x->stage == STAGE_PHASES || x->stage == STAGE_HEAD) && x->upload.ended) {
 		x->keep = false;
 		exchange_want_write(x, false);
+		x->write_ready = false;	/* the descriptor may soon be another's */
 		outlet_free(&x->out);	/* what is queued is for nobody, and may be of a session that ends */
 		client_leave(x->client);
 		return;

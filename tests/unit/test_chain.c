@@ -231,6 +231,30 @@ the_operator_can_break_a_cycle_of_modules(void **state)
 	assert_order(*state, "b a");
 }
 
+/* No single wish is against the line, but all of them are. */
+static void
+the_operator_breaks_a_cycle_that_leads_over_other_modules(void **state)
+{
+	add(*state, "a", WEIR_CLASS_NORMAL, NULL, "b");
+	add(*state, "b", WEIR_CLASS_NORMAL, NULL, "c");
+	add(*state, "c", WEIR_CLASS_NORMAL, NULL, NULL);
+	add_line(*state, "a c");
+	assert_order(*state, "a c b");
+}
+
+static void
+the_operator_breaks_a_long_cycle_by_one_wish(void **state)
+{
+	add(*state, "a", WEIR_CLASS_NORMAL, NULL, "b");
+	add(*state, "b", WEIR_CLASS_NORMAL, NULL, "c");
+	add(*state, "c", WEIR_CLASS_NORMAL, NULL, "d");
+	add(*state, "d", WEIR_CLASS_NORMAL, NULL, NULL);
+	add(*state, "e", WEIR_CLASS_EARLY, NULL, "a");
+	add_line(*state, "a x d");
+	add(*state, "x", WEIR_CLASS_NORMAL, NULL, NULL);
+	assert_order(*state, "a e x d c b");
+}
+
 static void
 a_line_with_a_stranger_names_the_nearest_module(void **state)
 {
@@ -442,6 +466,8 @@ main(void)
 		SCENE(a_cycle_of_the_operators_points_at_a_line),
 		SCENE(a_name_twice_in_a_line_is_a_cycle),
 		SCENE(the_operator_can_break_a_cycle_of_modules),
+		SCENE(the_operator_breaks_a_cycle_that_leads_over_other_modules),
+		SCENE(the_operator_breaks_a_long_cycle_by_one_wish),
 		SCENE(a_line_with_a_stranger_names_the_nearest_module),
 		CHAIN(a_chain_holds_every_phase_in_order_from_its_beginning),
 		CHAIN(a_hook_that_its_settings_do_not_need_is_left_out),
