@@ -65,56 +65,78 @@ text_is_one_of(const char *const *list, size_t count, const char *name, size_t l
 	return false;
 }
 
+#ifdef SSE2
+/* Control characters but for HTAB, which no field's value has: a bit for each of the sixteen. */
+static inline unsigned
+controls(__m128i bytes)
+{
+	const __m128i last_control = _mm_set1_epi8(0x1f), delete = _mm_set1_epi8(0x7f), tab = _mm_set1_epi8('\t');
+	__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), control),
+		_mm_cmpeq_epi8(bytes, delete)));
+}
+
+/* All but letters, digits and '-', of which nearly all names are made. */
+static inline unsigned
+uncommon(__m128i bytes)
+{
+	const __m128i bit = _mm_set1_epi8(0x20), a = _mm_set1_epi8('a'), z = _mm_set1_epi8('z' - 'a');
+	const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9), dash = _mm_set1_epi8('-');
+	__m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, bit), a), digit = _mm_sub_epi8(bytes, zero);
+	__m128i common = _mm_or_si128(_mm_cmpeq_epi8(bytes, dash), _mm_or_si128(
+		_mm_cmpeq_epi8(_mm_min_epu8(letter, z), letter), _mm_cmpeq_epi8(_mm_min_epu8(digit, nine), digit)));
+
+	return (unsigned)_mm_movemask_epi8(common) ^ 0xffffu;
+}
+
+/* Each byte of a text of 4 to 15, in no order: its first and its last ones, of which some are in both. */
+static inline __m128i
+load_short(const char *text, size_t length)
+{
+	uint64_t first = 0, last = 0;
+	uint32_t early, late;
+
+	if (length >= 8) {
+		memcpy(&first, text, 8);
+		memcpy(&last, text + length - 8, 8);
+	} else {
+		memcpy(&early, text, 4);
+		memcpy(&late, text + length - 4, 4);
+		first = last = (uint64_t)early << 32 | late;
+	}
+	return _mm_set_epi64x((int64_t)first, (int64_t)last);
+}
+#endif
+
 const char *
 text_skip_field(const char *at, const char *end)
 {
 #ifdef SSE2
-	const __m128i last_control = _mm_set1_epi8(0x1f), delete = _mm_set1_epi8(0x7f);
-	const __m128i tab = _mm_set1_epi8('\t');
-
 	for (; end - at >= 16; at += 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-		__m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), control),
-			_mm_cmpeq_epi8(bytes, delete));
-		unsigned mask = (unsigned)_mm_movemask_epi8(bad);
+		unsigned stop = controls(_mm_loadu_si128((const __m128i *)(const void *)at));
 
-		if (mask != 0)
-			return at + __builtin_ctz(mask);
+		if (stop != 0)
+			return at + __builtin_ctz(stop);
 	}
+	if (end - at >= 4 && controls(load_short(at, (size_t)(end - at))) == 0)
+		return end;
 #endif
 	while (at < end && text_is((unsigned char)*at, TEXT_FIELD))
 		at++;
 	return at;
 }
 
-#ifdef SSE2
-/* Letters, digits and '-', of which nearly all names are made, sixteen at a time. */
-static const char *
-skip_plain(const char *at, const char *end)
-{
-	const __m128i bit = _mm_set1_epi8(0x20), a = _mm_set1_epi8('a'), z = _mm_set1_epi8('z' - 'a');
-	const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9), dash = _mm_set1_epi8('-');
-
-	for (; end - at >= 16; at += 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-		__m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, bit), a), digit = _mm_sub_epi8(bytes, zero);
-		__m128i plain = _mm_or_si128(_mm_cmpeq_epi8(bytes, dash), _mm_or_si128(
-			_mm_cmpeq_epi8(_mm_min_epu8(letter, z), letter), _mm_cmpeq_epi8(_mm_min_epu8(digit, nine), digit)));
-		unsigned other = (unsigned)_mm_movemask_epi8(plain) ^ 0xffffu;
-
-		if (other != 0)
-			return at + __builtin_ctz(other);
-	}
-	return at;
-}
-#endif
-
 const char *
 text_skip_token(const char *at, const char *end)
 {
 #ifdef SSE2
-	at = skip_plain(at, end);
+	unsigned stop = 0;
+
+	for (; stop == 0 && end - at >= 16; at += stop == 0 ? 16 : __builtin_ctz(stop))
+		stop = uncommon(_mm_loadu_si128((const __m128i *)(const void *)at));
+	if (stop == 0 && end - at >= 4 && uncommon(load_short(at, (size_t)(end - at))) == 0)
+		return end;
 #endif
 	while (at < end && text_is((unsigned char)*at, TEXT_TOKEN))
 		at++;

@@ -326,18 +326,18 @@ is_ours(enum field_id id)
 		|| id == FIELD_KEEP_ALIVE || id == FIELD_UPGRADE;
 }
 
-/* May the module edit this field of this message now? */
+/* May the module edit this field of this message now? Tells the name's length and id. */
 static bool
-may_edit(struct weir_exchange *x, enum weir_message which, const char *name)
+may_edit(struct weir_exchange *x, enum weir_message which, const char *name, size_t *length, enum field_id *id)
 {
-	size_t length = strlen(name);
-
-	if (!text_is_token(name, length) || length > UINT16_MAX) {
+	*length = strlen(name);
+	*id = field_identify(name, *length);
+	if (!text_is_token(name, *length) || *length > UINT16_MAX) {
 		refuse(x, "field name", "it is no token");
 		return false;
 	}
-	if (!is_ours(field_identify(name, length)) && (which < WEIR_RESPONSE || x->responded)
-			&& (which != WEIR_UPSTREAM_REQUEST || x->sent.fields.arena != NULL))
+	if (!is_ours(*id) && (which < WEIR_RESPONSE || x->responded) &&
+			(which != WEIR_UPSTREAM_REQUEST || x->sent.fields.arena != NULL))
 		return true;
 	counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
 	return false;
@@ -366,16 +366,17 @@ copy_value(struct weir_exchange *x, const char *value, size_t *length)
 void
 weir_add_field(struct weir_exchange *x, enum weir_message which, const char *name, const char *value)
 {
-	size_t length;
+	size_t name_length, length;
+	enum field_id id;
 
-	if (!may_edit(x, which, name))
+	if (!may_edit(x, which, name, &name_length, &id))
 		return;
-	if (field_identify(name, strlen(name)) == FIELD_HOST && which < WEIR_RESPONSE) {
+	if (id == FIELD_HOST && which < WEIR_RESPONSE) {
 		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
 		return;
 	}
 	value = copy_value(x, value, &length);
-	if (value != NULL && !fields_add(which == WEIR_RESPONSE ? &x->response.fields : fields_of(x, which), name, strlen(name),
+	if (value != NULL && !fields_add(which == WEIR_RESPONSE ? &x->response.fields : fields_of(x, which), name, name_length,
 			value, length))
 		x->refused_memory = true;
 }
@@ -383,13 +384,15 @@ weir_add_field(struct weir_exchange *x, enum weir_message which, const char *nam
 void
 weir_set_field(struct weir_exchange *x, enum weir_message which, const char *name, const char *value)
 {
-	bool host = field_identify(name, strlen(name)) == FIELD_HOST && which < WEIR_RESPONSE;
+	size_t name_length, length;
 	struct authority parsed;
-	size_t length;
+	enum field_id id;
 	const char *why;
+	bool host;
 
-	if (!may_edit(x, which, name))
+	if (!may_edit(x, which, name, &name_length, &id))
 		return;
+	host = id == FIELD_HOST && which < WEIR_RESPONSE;
 	if (host && which == WEIR_REQUEST && value != NULL) {
 		weir_set_authority(x, value);
 		return;
@@ -401,19 +404,22 @@ weir_set_field(struct weir_exchange *x, enum weir_message which, const char *nam
 		refuse(x, "Host", why);
 		return;
 	}
-	if (!fields_set(fields_of(x, which), name, strlen(name), value, length))
+	if (!fields_set(fields_of(x, which), name, name_length, value, length))
 		x->refused_memory = true;
 }
 
 void
 weir_remove_field(struct weir_exchange *x, enum weir_message which, const char *name)
 {
-	if (!may_edit(x, which, name))
+	enum field_id id;
+	size_t length;
+
+	if (!may_edit(x, which, name, &length, &id))
 		return;
-	if (field_identify(name, strlen(name)) == FIELD_HOST && which < WEIR_RESPONSE)
+	if (id == FIELD_HOST && which < WEIR_RESPONSE)
 		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
 	else
-		fields_remove(fields_of(x, which), name, strlen(name));
+		fields_remove(fields_of(x, which), name, length);
 }
 
 /* --- the response ------------------------------------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -93,6 +94,31 @@ tokens_and_values_are_told_from_others(void **state)
 	assert_false(text_is_field_value("a\x7f", 2));
 }
 
+/* Sixteen at a time, the first and the last ones, or singly: whatever the length, a walk stops where the sets say. */
+static void
+a_walk_stops_at_the_first_byte_outside_of_the_set(void **state)
+{
+	(void)state;
+	for (size_t length = 1; length <= 36; length++) {
+		char *text = malloc(length);		/* no byte more: what lies behind is not looked at */
+
+		assert_non_null(text);
+		memset(text, 'a', length);
+		for (size_t place = 0; place < length; place++) {
+			for (int c = 0; c < 256; c++) {
+				size_t token = text_is((unsigned char)c, TEXT_TOKEN) ? length : place;
+				size_t field = text_is((unsigned char)c, TEXT_FIELD) ? length : place;
+
+				text[place] = (char)c;
+				assert_int_equal(text_skip_token(text, text + length) - text, token);
+				assert_int_equal(text_skip_field(text, text + length) - text, field);
+			}
+			text[place] = 'a';
+		}
+		free(text);
+	}
+}
+
 static void
 lists_have_members(void **state)
 {
@@ -136,6 +162,7 @@ main(void)
 		cmocka_unit_test(names_are_equal_but_for_case),
 		cmocka_unit_test(names_are_looked_up_in_a_list),
 		cmocka_unit_test(tokens_and_values_are_told_from_others),
+		cmocka_unit_test(a_walk_stops_at_the_first_byte_outside_of_the_set),
 		cmocka_unit_test(lists_have_members),
 		cmocka_unit_test(a_token_is_found_in_a_list_as_a_whole),
 	};
