@@ -32,8 +32,8 @@ struct srv {
 	struct thread *thread;
 	struct resolver *resolver;
 	char name[NAME_LENGTH + 1];
-	struct sockaddr_in servers[SRV_SERVERS];
-	unsigned server_count;
+	struct weir_address servers[SRV_SERVERS];
+	unsigned server_count;		/* 0: those of resolv.conf */
 	const char *error;		/* NULL: there are targets */
 	uint32_t ttl;			/* seconds */
 	unsigned target_count, waiting;
@@ -96,6 +96,26 @@ read_answer(struct srv *s, const unsigned char *bytes, int length)
 		s->error = "the service has no server";
 }
 
+/* libresolv's plain list holds IPv4 alone; glibc takes whatever lies in the one behind it where the plain one has no family. It
+ * frees what it finds there. */
+static bool
+use_servers(struct __res_state *state, const struct weir_address *servers, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct sockaddr_in6 **to = &state->_u._ext.nsaddrs[i];
+
+		if (*to == NULL && (*to = malloc(sizeof(**to))) == NULL)
+			return false;
+		memset(*to, 0, sizeof(**to));
+		memcpy(*to, &servers[i].socket, servers[i].length);
+		state->nsaddr_list[i].sin_family = 0;
+		state->_u._ext.nssocks[i] = -1;
+	}
+	if (count > 0)
+		state->nscount = state->_u._ext.nscount = (uint16_t)count;
+	return true;
+}
+
 static void answered_by_helper(struct message *, void *);
 
 static void
@@ -111,11 +131,8 @@ ask_servers(void *argument)
 	if (res_ninit(&state) == 0) {
 		state.retrans = SECONDS;
 		state.retry = TRIES;
-		for (unsigned i = 0; i < s->server_count; i++)
-			state.nsaddr_list[i] = s->servers[i];
-		if (s->server_count > 0)
-			state.nscount = (int)s->server_count;
-		length = res_nquery(&state, s->name, ns_c_in, ns_t_srv, bytes, sizeof(bytes));
+		if (use_servers(&state, s->servers, s->server_count))
+			length = res_nquery(&state, s->name, ns_c_in, ns_t_srv, bytes, sizeof(bytes));
 		if (length < 0 && (state.res_h_errno == HOST_NOT_FOUND || state.res_h_errno == NO_DATA))
 			s->error = "there is no such service";
 		res_nclose(&state);
@@ -213,8 +230,8 @@ srv_ask(struct resolver *resolver, const char *name, const struct weir_address *
 	s->resolver = resolver;
 	strncpy(s->name, name, sizeof(s->name) - 1);
 	for (unsigned i = 0; i < count && s->server_count < SRV_SERVERS; i++)
-		if (servers[i].socket.any.sa_family == AF_INET)
-			s->servers[s->server_count++] = servers[i].socket.in;
+		if (servers[i].length <= sizeof(struct sockaddr_in6))
+			s->servers[s->server_count++] = servers[i];
 	s->answer.ttl = INT64_MAX;
 	s->answered = answered;
 	s->argument = argument;

@@ -28,6 +28,7 @@ E2E_TESTS = \
 	tests/e2e/test_services.py \
 	tests/e2e/test_streaming.py \
 	tests/e2e/test_tls.py \
+	tests/e2e/test_tls_checks.py \
 	tests/e2e/test_tls_origins.py \
 	tests/e2e/test_tools.py \
 	tests/e2e/test_turns.py \

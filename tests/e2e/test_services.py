@@ -30,18 +30,19 @@ def encode(name):
 class Names:
     """A name server. `services`: (ttl, [(priority, weight, port, target)]) by name; every host is 127.0.0.1."""
 
-    def __init__(self, services):
+    def __init__(self, services, host="127.0.0.1"):
         self.services, self.asked = services, collections.Counter()
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
+        self.end = self.socket.getsockname()
+        self.address = f"[{host}]:{self.end[1]}" if ":" in host else f"{host}:{self.end[1]}"
 
     def __enter__(self):
         threading.Thread(target=self.serve, daemon=True).start()
         return self
 
     def __exit__(self, *what):
-        self.socket.sendto(b"", ("127.0.0.1", self.port))     # wakes it up to end
+        self.socket.sendto(b"", self.end)     # wakes it up to end
         self.socket.close()
 
     def serve(self):
@@ -79,7 +80,7 @@ class Weir(scene.Weir):
 
     def write(self, ini):
         super().write(ini)
-        text = self.read("weir.ini").replace("[weir]\n", f"[weir]\nresolver = 127.0.0.1:{self.names.port}\n", 1)
+        text = self.read("weir.ini").replace("[weir]\n", f"[weir]\nresolver = {self.names.address}\n", 1)
         with open(self.path("weir.ini"), "w", encoding="ascii") as f:
             f.write(text)
 
@@ -92,13 +93,21 @@ def shop(*lines, ttl=60):
 def test_servers_have_requests_by_priority_and_weight():
     with scene.Origin("a") as a, scene.Origin("b") as b, scene.Origin("c") as c:
         with Names(shop((10, 60, a), (10, 20, b), (20, 100, c))) as names, Weir(names) as weir:
+            assert weir.ask().status == 200
+            asked = names.asked["_http._tcp.shop.test", SRV]
             seen = collections.Counter(weir.ask().body for _ in range(80))
             assert set(seen) == {"a", "b"} and seen["a"] > seen["b"]
             a.stop()
             assert {weir.ask().body for _ in range(20)} == {"b"}
             b.stop()
             assert {weir.ask().body for _ in range(5)} == {"c"}
-            assert names.asked["_http._tcp.shop.test", SRV] == 1     # known for its time
+            assert names.asked["_http._tcp.shop.test", SRV] == asked     # known for its time
+
+
+def test_the_name_server_may_have_an_ipv6_address():
+    with scene.Origin("a") as a, Names(shop((10, 0, a)), "::1") as names, Weir(names) as weir:
+        assert weir.ask().body == "a"
+        assert names.asked["_http._tcp.shop.test", SRV] > 0 and names.asked["a.test", A] > 0
 
 
 def test_records_are_asked_for_again_when_their_time_is_over():
