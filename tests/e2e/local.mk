@@ -33,6 +33,7 @@ E2E_TESTS = \
 	tests/e2e/test_tools.py \
 	tests/e2e/test_turns.py \
 	tests/e2e/test_upgrade.py \
+	tests/e2e/test_upgrade_storm.py \
 	tests/e2e/test_waits.py
 
 E2E_HELPERS = \

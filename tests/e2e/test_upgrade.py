@@ -350,32 +350,40 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
+class Activated(Weir):
+    """Its listener is the manager's."""
+
+    def __init__(self, text, **more):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        super().__init__(text, pass_fds=[self.listener.fileno()], **more)
+
+    def command(self, *arguments):
+        return ["/usr/bin/python3", "-c", LAUNCHER, str(self.listener.fileno()), *super().command(*arguments)]
+
+    def write(self, text):
+        super().write(text)
+        whole = self.read("weir.ini").replace("127.0.0.1:0", "127.0.0.1:%d" % self.listener.getsockname()[1])
+        with open(self.path("weir.ini"), "w", encoding="ascii") as f:
+            f.write(whole)
+
+    def __exit__(self, *what):
+        super().__exit__(*what)
+        with self.listener:
+            with socket.create_connection(self.listener.getsockname(), scene.PATIENCE):
+                pass
+
+
 def test_the_managers_socket_is_handed_on():
     """It stays the manager's: after the last process has ended, clients still wait there instead of being refused."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-        class Activated(Weir):
-            def command(self, *arguments):
-                return ["/usr/bin/python3", "-c", LAUNCHER, str(listener.fileno()), *super().command(*arguments)]
-
-            def write(self, text):
-                super().write(text)
-                whole = self.read("weir.ini").replace("127.0.0.1:0", f"127.0.0.1:{port}")
-                with open(self.path("weir.ini"), "w", encoding="ascii") as f:
-                    f.write(whole)
-
-        with Activated(ini("old"), threads=2, pass_fds=[listener.fileno()]) as weir, load_on(weir) as load:
-            for number in range(2):
-                before = weir.pid
-                weir.write(ini(f"new {number}"))
-                weir.upgrade()
-                load.until_seen(200, f"new {number}")
-                weir.until_ended(before)
-            assert weir.status()["listeners"][0]["inherited"] is True
-            assert load.failures == []
-        with socket.create_connection(("127.0.0.1", port), scene.PATIENCE):
-            pass
+    with Activated(ini("old"), threads=2) as weir, load_on(weir) as load:
+        for number in range(2):
+            before = weir.pid
+            weir.write(ini(f"new {number}"))
+            weir.upgrade()
+            load.until_seen(200, f"new {number}")
+            weir.until_ended(before)
+        assert weir.status()["listeners"][0]["inherited"] is True
+        assert load.failures == []
 
 
 # --- it does not ------------------------------------------------------------------------------------------------------
