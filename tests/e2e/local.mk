@@ -20,6 +20,7 @@ E2E_TESTS = \
 	tests/e2e/test_http_peers.py \
 	tests/e2e/test_http_streams.py \
 	tests/e2e/test_http_upstreams.py \
+	tests/e2e/test_operator.py \
 	tests/e2e/test_passthrough.py \
 	tests/e2e/test_phases.py \
 	tests/e2e/test_pooling.py \
