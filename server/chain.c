@@ -117,6 +117,20 @@ chain_build(struct chain *chain, struct generation *generation, const void *cons
 	return true;
 }
 
+bool
+chain_build_errands(struct chain *chain, struct generation *generation, const void *const *settings)
+{
+	bool used[LOADER_MODULES_MAX];
+
+	for (unsigned slot = 0; slot < generation->module_count; slot++)
+		used[slot] = generation->modules[slot]->contract->leads_errands;
+	if (!chain_build(chain, generation, settings, used, WEIR_PHASE_PEER))
+		return false;
+	for (enum weir_phase phase = WEIR_PHASE_PEER + 1; phase <= WEIR_PHASES; phase++)
+		chain->first[phase] = chain->first[WEIR_PHASE_PEER + 1];
+	return true;
+}
+
 void
 chain_print(FILE *to, const struct chain *chain, const struct generation *generation,
 	const struct config_section *section)

@@ -23,6 +23,9 @@ bool chain_has_hook(const struct weir_module *, enum weir_phase);
 bool chain_build(struct chain *, struct generation *, const void *const *settings, const bool *used,
 	enum weir_phase begin);
 
+/* The same of those modules whose hooks of the phase peer run for errands to a named server, and no other phase. */
+bool chain_build_errands(struct chain *, struct generation *, const void *const *settings);
+
 /* A line a hook: phase, module, and the section that its settings come from with file and line. */
 void chain_print(FILE *, const struct chain *, const struct generation *, const struct config_section *);
 

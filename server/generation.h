@@ -77,6 +77,7 @@ struct weir_upstream {
 	struct weir_server *servers;
 	size_t server_count;
 	const void **module_settings;
+	struct chain errands;		/* what runs for errands to one of its servers: hooks of the phase peer */
 };
 
 struct weir_route {

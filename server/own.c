@@ -256,14 +256,14 @@ hold_of(struct thread *t, const struct weir_upstream *upstream)
 static void
 borrow_from(struct weir_exchange *x, const struct weir_exchange *model, const struct weir_errand *errand)
 {
-	x->upstream_section = errand->upstream;
+	x->upstream_section = errand->upstream != NULL || model == NULL ? errand->upstream : model->upstream_section;
+	if (errand->server != NULL)
+		x->chain = &x->upstream_section->errands;
 	if (model == NULL)
 		return;
 	x->route = model->route;
 	x->scheme = model->scheme;
 	memcpy(&x->address, &model->address, sizeof(x->address));
-	if (errand->upstream == NULL)
-		x->upstream_section = model->upstream_section;
 	if (errand->server == NULL)
 		x->chain = model->chain;
 }

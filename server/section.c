@@ -246,6 +246,9 @@ section_fill_upstreams(struct sections *sections)
 		if (!fill_servers(sections, upstream) ||
 			(upstream->module_settings = parse_modules(&walk)) == NULL)
 			return false;
+		if (section_sound(sections) && !chain_build_errands(&upstream->errands, sections->build->generation,
+				upstream->module_settings))
+			return false;
 	}
 	return true;
 }

@@ -137,6 +137,10 @@ struct weir_module {
 	 * own section, so that routes which differ in nothing else share one chain. */
 	bool hooks_alike;
 
+	/* Its hook of the phase peer says how a server is reached (with which identity, through which proxy), whichever server it
+	 * is: so it also runs, with the upstream's settings, for errands that name their server (weir/stream.h). */
+	bool leads_errands;
+
 	enum weir_class order;
 	const char *before, *after;	/* names of modules, separated by spaces */
 

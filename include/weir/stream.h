@@ -64,7 +64,8 @@ struct weir_errand {
 	const char *method;			/* NULL: the model's, or GET */
 	const char *authority, *target;		/* NULL: the model's; without a model they must be there */
 	const struct weir_upstream *upstream;	/* NULL: the model's route's */
-	const struct weir_server *server;	/* ask this one, and run no phase at all but what the core does; NULL: the phases choose */
+	const struct weir_server *server;	/* ask this one: no hook runs but those of the phase peer that say how it is reached
+						 * (leads_errands), with the upstream's settings; NULL: the phases choose */
 	bool connect_only;			/* end once there is a new connection, with TLS if the upstream has it: nothing is sent */
 	const char *fields;			/* lines "Name: value" CRLF, valid, instead of the model's; NULL: the model's, or none */
 	int64_t limit;				/* milliseconds for all of it, at least 1 */

@@ -261,6 +261,7 @@ WEIR_MODULE(mtls) = {
 	.settings_size = sizeof(struct settings),
 	.check = check,
 	.handshake = greet,
+	.leads_errands = true,
 	.hooks = {
 		[WEIR_PHASE_PEER] = identify,
 		[WEIR_PHASE_UPSTREAM_REQUEST] = tell,

@@ -290,5 +290,6 @@ WEIR_MODULE(tunnel) = {
 	.settings_size = sizeof(struct settings),
 	.order = WEIR_CLASS_LATE,	/* when the upstream is settled */
 	.check = check,
+	.leads_errands = true,
 	.hooks = { [WEIR_PHASE_PEER] = point },
 };
