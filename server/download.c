@@ -40,6 +40,8 @@ download_waits(struct weir_exchange *x)
 		if (x->download.ended)
 			origin_release(x);	/* all of it is here: the connection may serve another */
 	}
+	if (x->own != NULL)	/* its sink resumes */
+		return WEIR_PHASES;
 	rate_watch(x);
 	if (!exchange_want_write(x, true))
 		exchange_abort(x, "no memory to wait for the client");
@@ -117,6 +119,8 @@ download_relay(struct weir_exchange *x)
 
 		if (x->out.queued > 0)
 			result = outlet_flush(&x->out, &x->client->wire);
+		else if (x->own != NULL && x->own->holds)
+			result = own_take_again(x);
 		if (result == OUTLET_SENT && x->download.ended)
 			return download_ended(x);
 		if (result == OUTLET_SENT) {
@@ -129,9 +133,9 @@ download_relay(struct weir_exchange *x)
 				origin_release(x);
 			result = x->own != NULL ? own_take(x, content, x->download.ended)
 				: filter_send(x, WEIR_PHASE_RESPONSE_BODY, 0, content, x->download.ended);
-			if (result == OUTLET_REFUSED)
-				return exchange_fail(x, 500, x->failure);
 		}
+		if (result == OUTLET_REFUSED)
+			return exchange_fail(x, 500, x->failure);
 		if (result == OUTLET_QUEUED)
 			return download_waits(x);
 		if (result == OUTLET_BROKEN) {

@@ -66,6 +66,8 @@ struct own {
 	const struct module *module;	/* whose errand it is; NULL: a body that left its exchange, or an errand without a model */
 	const struct weir_server *server;	/* to ask this one */
 	bool connect_only;		/* its end is the connection */
+	struct buffer *held;		/* what the sink is to be given again; may be NULL for an empty last piece */
+	bool holds, held_last;
 };
 
 struct weir_exchange {
@@ -307,8 +309,10 @@ struct buffer *source_take(struct weir_exchange *);
 /* After the phase store: the body goes to the sink. */
 enum weir_phase own_receive(struct weir_exchange *);
 
-/* Give the sink its content, which is freed. OUTLET_REFUSED: no more is wanted. */
+/* Give the sink its content, which is freed. OUTLET_REFUSED: no more is wanted. OUTLET_QUEUED: it is held until the sink resumes, and
+ * given again then. */
 enum outlet_result own_take(struct weir_exchange *, struct buffer *content, bool last);
+enum outlet_result own_take_again(struct weir_exchange *);
 
 /* The exchange ends: tell the sink. */
 void own_end(struct weir_exchange *);

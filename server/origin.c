@@ -456,7 +456,7 @@ exchange_upstream_readable(struct weir_exchange *x)
 		exchange_go(x, receive_head(x));
 		break;
 	case STAGE_BODY:
-		if (x->out.queued > 0)	/* the client is behind: its write event goes on */
+		if (x->out.queued > 0 || x->wait != NULL)	/* the client is behind: its write event goes on; or the sink is */
 			upstream_want_read(x->upstream, false);
 		else
 			exchange_go(x, download_relay(x));

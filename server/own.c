@@ -66,12 +66,32 @@ own_take(struct weir_exchange *x, struct buffer *content, bool last)
 {
 	const struct weir_sink *sink = &x->own->sink;
 	struct weir_chunk chunk = { content == NULL ? "" : content->from, buffer_length(content), last };
-	bool wanted = sink->take == NULL || (content == NULL && !last) || sink->take(sink->argument, &chunk);
+	enum weir_verdict verdict = sink->take == NULL || (content == NULL && !last) ? WEIR_NEXT : sink->take(x, sink->argument, &chunk);
 
+	if (verdict == WEIR_WAIT && x->wait != NULL) {
+		x->own->held = content;
+		x->own->held_last = last;
+		x->own->holds = true;
+		return OUTLET_QUEUED;
+	}
+	exchange_leave_wait(x);
 	buffer_free(&content);
-	if (!wanted && x->failure == NULL)
+	if (verdict != WEIR_NEXT && x->failure == NULL)
 		x->failure = "the body's taker wants no more of it";
-	return wanted ? OUTLET_SENT : OUTLET_REFUSED;
+	return verdict == WEIR_NEXT ? OUTLET_SENT : OUTLET_REFUSED;
+}
+
+enum outlet_result
+own_take_again(struct weir_exchange *x)
+{
+	struct own *own = x->own;
+	struct buffer *content = own->held;
+
+	if (x->wait != NULL)
+		return OUTLET_QUEUED;
+	own->held = NULL;
+	own->holds = false;
+	return own_take(x, content, own->held_last);
 }
 
 void
@@ -79,6 +99,7 @@ own_end(struct weir_exchange *x)
 {
 	struct own *own = x->own;
 
+	buffer_free(&own->held);
 	discount(x);
 	if (own->sink.end != NULL)
 		own->sink.end(x, own->sink.argument);

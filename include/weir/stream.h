@@ -38,11 +38,15 @@ WEIR_API void weir_respond_lines(struct weir_exchange *, const char *lines, size
 /* --- sinks ----------------------------------------------------------------------------------------------------- */
 
 struct weir_sink {
-	/* The next bytes of the body, valid in this call; `last` with the last, which may be empty. False: no more is wanted; the
-	 * connection to the origin is then closed and `end` told that it failed. May be NULL. */
-	bool (*take)(void *argument, const struct weir_chunk *);
+	/* The next bytes of the body, valid in this call; `last` with the last, which may be empty. The exchange is the one that receives
+	 * it, not the client's. May be NULL. Returns
+	 *	WEIR_NEXT	they are taken;
+	 *	WEIR_WAIT	not now: weir_wait was called; the same bytes are given again after weir_resume(token, WEIR_NEXT), and the origin
+	 *			waits meanwhile; WEIR_FAIL in its place is as below;
+	 *	WEIR_FAIL	no more is wanted: the connection to the origin is closed, and `end` told that it failed. */
+	enum weir_verdict (*take)(struct weir_exchange *, void *argument, const struct weir_chunk *);
 	/* It is over, called exactly once: weir_failure is NULL when the body came whole; weir_status and fields, WEIR_TRAILERS too, may be
-	 * asked for. The exchange is the one that took the body, not the client's. May be NULL. */
+	 * asked for. May be NULL. */
 	void (*end)(struct weir_exchange *, void *argument);
 	void *argument;
 };

@@ -895,7 +895,7 @@ answer_checks(int status, const char *body, const char *error)
 		struct weir_exchange x = { .status = status, .error = error };
 
 		if (body != NULL && errand->sink.take != NULL)
-			errand->sink.take(errand->sink.argument, &(struct weir_chunk){ body, strlen(body), true });
+			errand->sink.take(NULL, errand->sink.argument, &(struct weir_chunk){ body, strlen(body), true });
 		errand->sink.end(&x, errand->sink.argument);
 	}
 }

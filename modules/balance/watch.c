@@ -47,13 +47,14 @@ report(const struct balance_group *group, struct balance_record *record, int64_t
 
 /* --- checks --------------------------------------------------------------------------------------------------------- */
 
-static bool
-take(void *argument, const struct weir_chunk *chunk)
+static enum weir_verdict
+take(struct weir_exchange *x, void *argument, const struct weir_chunk *chunk)
 {
 	struct balance_record *record = argument;
 
+	(void)x;
 	balance_check_look(&record->check, record->checked->settings->check_body, chunk->data, chunk->length);
-	return true;
+	return WEIR_NEXT;
 }
 
 static void

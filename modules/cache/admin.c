@@ -55,7 +55,7 @@ static bool
 show_object(void *argument, struct cache_object *object)
 {
 	static const char *const kinds[] = { "response", "vary", "pass" };
-	static const char *const states[] = { "filling", "whole", "aborted" };
+	static const char *const states[] = { "filling", "whole", "aborted", "passing by", "passed" };
 	struct weir_reply *reply = argument;
 
 	weir_reply_open(reply, NULL);

@@ -50,9 +50,8 @@ add_segment(struct cache_store *store, struct cache_object *object, uint64_t len
 	return true;
 }
 
-/* Wake those who wait below this position, some at a time. */
-static void
-wake(struct cache_body *body, uint64_t length)
+void
+cache_body_wake(struct cache_body *body, uint64_t length)
 {
 	struct cache_waiter *waiter, *next;
 	unsigned woken;
@@ -112,7 +111,7 @@ cache_body_append(struct cache_store *store, struct cache_object *object, const 
 		end += part;
 		atomic_store_explicit(&body->length, end, memory_order_release);
 	}
-	wake(body, end);
+	cache_body_wake(body, end);
 	return true;
 }
 
@@ -155,14 +154,17 @@ cache_body_end(struct cache_store *store, struct cache_object *object, const cha
 	struct cache_body *body = object->body;
 	uint64_t end = atomic_load_explicit(&body->length, memory_order_relaxed);
 
+	bool passes = cache_body_passes(body);
+
 	if ((body->announced >= 0 && (uint64_t)body->announced != end) ||
-		!keep_trailers(store, object, trailers, length)) {
+		(!keep_trailers(store, object, trailers, length) && !passes)) {
 		cache_body_abort(store, object);
 		return false;
 	}
-	trim(store, object);
-	atomic_store_explicit(&body->state, CACHE_WHOLE, memory_order_release);
-	wake(body, UINT64_MAX);
+	if (!passes)
+		trim(store, object);
+	atomic_store_explicit(&body->state, passes ? CACHE_PASSED : CACHE_WHOLE, memory_order_release);
+	cache_body_wake(body, UINT64_MAX);
 	return true;
 }
 
@@ -173,18 +175,37 @@ cache_body_abort(struct cache_store *store, struct cache_object *object)
 
 	cache_store_remove(store, object);
 	atomic_store_explicit(&body->state, CACHE_ABORTED, memory_order_release);
-	wake(body, UINT64_MAX);
+	cache_body_wake(body, UINT64_MAX);
+}
+
+/* What lies in the ring, up to where it turns. */
+static bool
+read_ring(const struct cache_body *body, struct cache_cursor *cursor, uint64_t from, size_t most, const char **data, size_t *length)
+{
+	const struct cache_segment *ring = body->ring;
+	size_t at = (size_t)((cursor->position - from) % ring->size), part = ring->size - at;
+	uint64_t left = cache_body_length(body) - cursor->position;
+
+	part = part < left ? part : (size_t)left;
+	part = part < most ? part : most;
+	*data = ring->data + at;
+	*length = part;
+	cursor->position += part;
+	return true;
 }
 
 bool
 cache_body_read(const struct cache_body *body, struct cache_cursor *cursor, size_t most, const char **data,
 	size_t *length)
 {
-	uint64_t end = cache_body_length(body);
+	uint64_t end = cache_body_length(body), from = atomic_load_explicit(&body->passing_from, memory_order_acquire);
 	size_t part;
 
 	if (cursor->position >= end || most == 0)
 		return false;
+	if (cursor->position >= from)
+		return read_ring(body, cursor, from, most, data, length);
+	end = end < from ? end : from;
 	if (cursor->segment == NULL)
 		cursor->segment = &body->first;
 	while (cursor->offset == cursor->segment->size) {
@@ -208,6 +229,10 @@ cache_body_seek(const struct cache_body *body, struct cache_cursor *cursor, uint
 	const char *data;
 	size_t length;
 
+	if (position >= atomic_load_explicit(&body->passing_from, memory_order_acquire)) {
+		cursor->position = position;
+		return;
+	}
 	if (position < cursor->position)
 		*cursor = (struct cache_cursor){ 0 };
 	while (cursor->position < position) {
@@ -225,7 +250,8 @@ cache_body_wait(struct cache_body *body, struct cache_waiter *waiter, uint64_t p
 
 	assert(waiter->link == NULL);
 	pthread_mutex_lock(&body->lock);
-	nothing_yet = cache_body_state(body) == CACHE_FILLING && cache_body_length(body) <= position;
+	nothing_yet = (cache_body_state(body) == CACHE_FILLING || cache_body_state(body) == CACHE_PASSING)
+		&& cache_body_length(body) <= position;
 	if (nothing_yet) {
 		waiter->position = position;
 		waiter->next = body->waiters;

@@ -12,18 +12,9 @@
 #include "validate.h"
 #include "vary.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-/* An object on its way in. */
-struct fill {
-	struct cache_store *store;
-	struct cache_object *object;
-	int64_t pass_time;			/* seconds for which nothing is fetched for the cache where it did not fit */
-	bool refused;				/* it did not */
-};
 
 /* --- the request ------------------------------------------------------------------------------------------------- */
 
@@ -164,6 +155,15 @@ draft_of(struct weir_exchange *x, struct cache_state *s, const struct cache_resp
 	};
 }
 
+/* Here there is no other to look for. */
+static enum weir_verdict
+serve(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s, struct cache_object *object)
+{
+	enum weir_verdict verdict = cache_serve(x, set, s, object);
+
+	return verdict == WEIR_AGAIN ? WEIR_FAIL : verdict;
+}
+
 /* --- a 304 ------------------------------------------------------------------------------------------------------- */
 
 static size_t
@@ -225,7 +225,7 @@ confirmed(struct weir_exchange *x, const struct cache_settings *set, struct cach
 	struct cache_store *store = cache_store_of(x);
 	struct cache_object *object = NULL;
 
-	if (cache_is_selected(&stored, response) && cache_body_state(s->object->body) != CACHE_ABORTED)
+	if (cache_is_selected(&stored, response) && cache_body_state(s->object->body) < CACHE_ABORTED)
 		object = renew(x, set, s, response);
 	if (object == NULL) {	/* it confirms something else: ask for the whole */
 		cache_store_remove(store, s->object);
@@ -240,7 +240,7 @@ confirmed(struct weir_exchange *x, const struct cache_settings *set, struct cach
 	weir_count(x, CACHE_REVALIDATED, 1);
 	s->outcome.forward_status = 304;
 	s->fetches = false;
-	return cache_serve(x, set, s, object);
+	return serve(x, set, s, object);
 }
 
 /* --- errors ------------------------------------------------------------------------------------------------------ */
@@ -253,14 +253,14 @@ save(struct weir_exchange *x, const struct cache_settings *set, struct cache_sta
 
 	if (!s->fetches || object == NULL || s->request == NULL
 			|| !cache_use_on_error(&object->fresh, s->request, &set->rules, weir_time())
-			|| cache_body_state(object->body) == CACHE_ABORTED)
+			|| cache_body_state(object->body) >= CACHE_ABORTED)
 		return WEIR_NEXT;
 	s->object = NULL;
 	s->fetches = false;
 	cache_flight_leave(&s->seat, CACHE_COOLED);
 	s->outcome.forward_status = status;
 	weir_count(x, CACHE_STALE_HITS, 1);
-	return cache_serve(x, set, s, object);
+	return serve(x, set, s, object);
 }
 
 /* The phase error. */
@@ -339,75 +339,6 @@ cache_hear(struct weir_exchange *x, const void *settings, void *state)
 
 /* --- the store --------------------------------------------------------------------------------------------------- */
 
-static bool
-take(void *argument, const struct weir_chunk *chunk)
-{
-	struct fill *fill = argument;
-
-	if (chunk->length == 0 || cache_body_append(fill->store, fill->object, chunk->data, chunk->length))
-		return true;
-	fill->refused = true;
-	return false;
-}
-
-/* Put in a mark under the key alone. */
-static void
-put_mark(struct cache_store *store, const struct cache_name *name, uint64_t epoch, enum cache_kind kind, const char *vary,
-	int64_t lifetime)
-{
-	struct cache_draft draft = { .name = *name, .kind = kind, .vary = vary, .epoch = epoch, .length = -1, .modified = -1,
-		.lines = "", .fresh = { .born = weir_time(), .lifetime = lifetime } };
-	struct cache_object *object;
-
-	draft.name.variant = "";
-	draft.name.variant_length = 0;
-	object = cache_object_new(store, &draft);
-	if (object != NULL)
-		cache_store_add(store, object);
-	cache_object_release(store, &object);
-}
-
-/* Trailers as lines. SIZE_MAX: too long. */
-static size_t
-write_trailers(struct weir_exchange *x, char *to, size_t room)
-{
-	const char *name, *value;
-	unsigned position = 0;
-	size_t at = 0;
-
-	while (weir_field_next(x, WEIR_TRAILERS, &position, &name, &value)) {
-		int written = snprintf(to + at, room - at, "%s: %s\r\n", name, value);
-
-		if (written < 0 || (size_t)written >= room - at)
-			return SIZE_MAX;
-		at += (size_t)written;
-	}
-	return at;
-}
-
-static void
-end_fill(struct weir_exchange *x, void *argument)
-{
-	struct fill *fill = argument;
-	char trailers[4096];
-	size_t length = weir_failure(x) == NULL ? write_trailers(x, trailers, sizeof(trailers)) : SIZE_MAX;
-
-	if (length == SIZE_MAX)
-		cache_body_abort(fill->store, fill->object);
-	else
-		cache_body_end(fill->store, fill->object, trailers, length);
-	if (fill->refused)	/* else the next one would be cut off, too */
-		put_mark(fill->store, &fill->object->name, fill->object->epoch, CACHE_PASS, NULL, fill->pass_time);
-	cache_object_release(fill->store, &fill->object);
-	free(fill);
-}
-
-static void
-mark(struct weir_exchange *x, struct cache_state *s, enum cache_kind kind, const char *vary, int64_t lifetime)
-{
-	put_mark(cache_store_of(x), &s->name, s->epoch, kind, vary, lifetime);
-}
-
 /* The name of what varies, and the mark that says by what. */
 static bool
 vary(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s, const struct cache_response *response, char *names)
@@ -449,33 +380,28 @@ make(struct weir_exchange *x, const struct cache_settings *set, struct cache_sta
 	return cache_object_new(cache_store_of(x), &draft);
 }
 
+/* The object for this response, on its way in, and the client among its readers. NULL: it cannot be stored. */
 static struct cache_object *
 admit(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s, const struct cache_response *response,
-	const struct cache_freshness *fresh)
+	const struct cache_freshness *fresh, struct cache_seated *first)
 {
 	struct cache_store *store = cache_store_of(x);
-	struct fill *fill = malloc(sizeof(*fill));
-	struct weir_sink sink = { .take = take, .end = end_fill, .argument = fill };
 	char names[CACHE_NAMES_MOST];
-	struct cache_object *object = fill == NULL || !vary(x, set, s, response, names) ? NULL
-		: make(x, set, s, response, fresh, names);
+	struct cache_object *object = vary(x, set, s, response, names) ? make(x, set, s, response, fresh, names) : NULL;
 
-	if (object != NULL) {
-		*fill = (struct fill){ store, cache_object_hold(object), set->pass_time / 1000, false };
-		if (weir_take_body(x, &sink, set->fetch_time)) {
-			if (cache_body_state(object->body) == CACHE_ABORTED)	/* what came with the head was broken already */
-				return object;
-			if (names[0] != '\0')
-				mark(x, s, CACHE_VARY, names, INT64_MAX / 4);
-			cache_store_add(store, object);
-			return object;
-		}
+	if (object == NULL)
+		return NULL;
+	cache_body_join(object->body, first);
+	if (!cache_fill(x, set, object)) {
+		cache_body_leave(object->body, first);
 		cache_body_abort(store, object);
-		cache_object_release(store, &fill->object);
 		cache_object_release(store, &object);
+	} else if (cache_body_state(object->body) < CACHE_ABORTED) {	/* else what came with the head was too much, or broken */
+		if (names[0] != '\0')
+			cache_put_mark(store, &s->name, s->epoch, CACHE_VARY, names, INT64_MAX / 4);
+		cache_store_add(store, object);
 	}
-	free(fill);
-	return NULL;
+	return object;
 }
 
 static void
@@ -491,25 +417,41 @@ count_evicted(struct weir_exchange *x)
 		weir_count(x, CACHE_EVICTED, (int64_t)(stats.evicted - before));
 }
 
+/* What the response is to the cache. CACHE_STORE: *object is filled with it. */
+static enum cache_admission
+keep(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s, struct cache_seated *first,
+	struct cache_object **object)
+{
+	struct cache_response *response = weir_alloc(x, sizeof(*response));
+	struct cache_freshness fresh;
+	enum cache_admission admission;
+
+	*object = NULL;
+	if (response == NULL)
+		return CACHE_NOT_THIS;
+	read_response(x, set, response);
+	cache_freshness_of(&fresh, response, &set->rules, s->asked, weir_time());
+	admission = cache_admit(s->request, response, &set->rules, &fresh, &s->outcome.detail);
+	if (admission == CACHE_NOT_SUCH)
+		cache_put_mark(cache_store_of(x), &s->name, s->epoch, CACHE_PASS, NULL, set->pass_time / 1000);
+	if (admission == CACHE_STORE)
+		*object = admit(x, set, s, response, &fresh, first);
+	return admission;
+}
+
 enum weir_verdict
 cache_keep(struct weir_exchange *x, const void *settings, void *state)
 {
 	const struct cache_settings *set = settings;
 	struct cache_state *s = cache_state_of(x, state);
-	struct cache_response *response;
-	struct cache_freshness fresh;
-	struct cache_object *object = NULL;
+	struct cache_seated first = { .link = NULL };
+	struct cache_object *object, *held;
 	enum cache_admission admission;
+	enum weir_verdict verdict;
 
-	if (!s->fetches || (response = weir_alloc(x, sizeof(*response))) == NULL)
+	if (!s->fetches)
 		return WEIR_NEXT;
-	read_response(x, set, response);
-	cache_freshness_of(&fresh, response, &set->rules, s->asked, weir_time());
-	admission = cache_admit(s->request, response, &set->rules, &fresh, &s->outcome.detail);
-	if (admission == CACHE_STORE)
-		object = admit(x, set, s, response, &fresh);
-	if (admission == CACHE_NOT_SUCH)
-		mark(x, s, CACHE_PASS, NULL, set->pass_time / 1000);
+	admission = keep(x, set, s, &first, &object);
 	s->fetches = false;
 	if (object == NULL) {
 		cache_give_back(cache_store_of(x), s, admission == CACHE_NOT_SUCH ? CACHE_LANDED : CACHE_CRASHED);
@@ -520,5 +462,9 @@ cache_keep(struct weir_exchange *x, const void *settings, void *state)
 	s->outcome.detail = NULL;
 	weir_count(x, CACHE_STORED, 1);
 	count_evicted(x);
-	return cache_serve(x, set, s, object);
+	held = cache_object_hold(object);
+	verdict = serve(x, set, s, object);
+	cache_body_leave(held->body, &first);
+	cache_object_release(cache_store_of(x), &held);
+	return verdict;
 }

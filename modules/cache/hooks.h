@@ -2,7 +2,8 @@
 /*
  * hooks: what the parts of the cache that meet requests have in common.
  *
- * lookup.c asks the store and lets requests wait for each other, fetch.c goes to the origin and admits what comes from there,
+ * lookup.c asks the store and lets requests wait for each other, fetch.c goes to the origin and admits what comes from there, fill.c
+ * brings it in,
  * serve.c answers from an object, options.c reads what the operator wants, admin.c answers weirctl.
  */
 #ifndef CACHE_HOOKS_H
@@ -94,9 +95,20 @@ enum weir_verdict cache_hear(struct weir_exchange *, const void *settings, void 
 enum weir_verdict cache_keep(struct weir_exchange *, const void *settings, void *state);
 enum weir_verdict cache_save(struct weir_exchange *, const void *settings, void *state);	/* the phase error */
 
+/* --- fill.c ------------------------------------------------------------------------------------------------------ */
+
+#define CACHE_WAIT_MOST (3600 * 1000)	/* milliseconds for the next bytes, or for room; the fill itself has a limit */
+
+/* Let the response's body fill the object. False, with nothing changed: it cannot. */
+bool cache_fill(struct weir_exchange *, const struct cache_settings *, struct cache_object *);
+
+/* Put in a mark under the key alone. */
+void cache_put_mark(struct cache_store *, const struct cache_name *, uint64_t epoch, enum cache_kind, const char *vary,
+	int64_t lifetime);
+
 /* --- serve.c ----------------------------------------------------------------------------------------------------- */
 
-/* Answer with this object, a hold of which is taken over. */
+/* Answer with this object, a hold of which is taken over. WEIR_AGAIN: it passes by, and its beginning is gone: look for another. */
 enum weir_verdict cache_serve(struct weir_exchange *, const struct cache_settings *, struct cache_state *, struct cache_object *);
 
 /* Tell in Cache-Status what was done with a response that is not from the cache. */

@@ -11,6 +11,7 @@ cache_store_sources = \
 	modules/cache/memory.h \
 	modules/cache/object.c \
 	modules/cache/object.h \
+	modules/cache/passing.c \
 	modules/cache/purge.c \
 	modules/cache/queue.c \
 	modules/cache/queue.h \
@@ -50,6 +51,7 @@ cache_hook_sources = \
 	modules/cache/admin.c \
 	modules/cache/cache.c \
 	modules/cache/fetch.c \
+	modules/cache/fill.c \
 	modules/cache/flight.c \
 	modules/cache/flight.h \
 	modules/cache/hooks.h \

@@ -125,13 +125,13 @@ cache_choose_variant(struct weir_exchange *x, const struct cache_settings *set, 
 
 /* --- the object -------------------------------------------------------------------------------------------------- */
 
-/* What is broken off can be shared by a response that was confirmed meanwhile: then that is none, either. */
+/* What is broken off, or passes by, can be shared by a response that was confirmed meanwhile: then that is none, either. */
 static struct cache_object *
 find_whole(struct cache_store *store, const struct cache_name *name)
 {
 	struct cache_object *object = cache_store_find(store, name);
 
-	if (object != NULL && object->kind == CACHE_RESPONSE && cache_body_state(object->body) == CACHE_ABORTED) {
+	if (object != NULL && object->kind == CACHE_RESPONSE && cache_body_state(object->body) >= CACHE_ABORTED) {
 		cache_store_remove(store, object);
 		cache_object_release(store, &object);
 	}
@@ -346,9 +346,11 @@ cache_look_up(struct weir_exchange *x, const void *settings, void *state)
 
 	if (s->request == NULL && (!is_for_the_cache(x, set, s) || !cache_name_it(x, set, &s->name)))
 		return pass(x, s, CACHE_FORWARD_NONE);
-	verdict = look(x, set, s);
-	if (verdict == WEIR_NEXT && s->seat.leads)
-		verdict = look_again(x, set, s);
+	do {
+		verdict = look(x, set, s);
+		if (verdict == WEIR_NEXT && s->seat.leads)
+			verdict = look_again(x, set, s);
+	} while (verdict == WEIR_AGAIN);
 	if (verdict == WEIR_WAIT)
 		return verdict;
 	if (s->seat.joined && !s->fetches)	/* it was told to lead, and there was no need any more */

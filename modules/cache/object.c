@@ -186,6 +186,7 @@ new_body(struct cache_store *store, struct cache_object *object, int64_t announc
 	pthread_mutex_init(&body->lock, NULL);
 	atomic_init(&body->references, 1);
 	body->announced = announced;
+	atomic_init(&body->passing_from, UINT64_MAX);
 	body->first.size = (uint32_t)(got - sizeof(*body));
 	body->last = &body->first;
 	return body;

@@ -14,7 +14,6 @@
 #include <strings.h>
 
 enum {
-	WAIT_MOST = 3600 * 1000,	/* milliseconds for the next bytes; the fill itself has a limit */
 	LINES_MOST = 2048		/* longer heads are not copied */
 };
 
@@ -31,6 +30,7 @@ struct reader {
 	struct cache_object *object;
 	struct cache_cursor cursor;
 	struct cache_waiter waiter;
+	struct cache_seated seated;
 	struct weir_token token;
 	const struct part *parts;
 	unsigned count, at;
@@ -60,13 +60,15 @@ cancelled(void *argument)
 static enum weir_verdict
 wait_for(struct weir_exchange *x, struct reader *reader, uint64_t position)
 {
-	reader->token = weir_wait(x, WAIT_MOST, WEIR_FAIL, cancelled, reader);
+	reader->token = weir_wait(x, CACHE_WAIT_MOST, WEIR_FAIL, cancelled, reader);
 	if (reader->token.generation == 0)
 		return WEIR_FAIL;
 	reader->waiter.wake = wake;
 	reader->waiter.argument = reader;
 	if (!cache_body_wait(reader->object->body, &reader->waiter, position))
 		weir_resume(reader->token, WEIR_NEXT);
+	else if (cache_body_passes(reader->object->body))	/* it may have begun to since we looked: the writer waits for us */
+		cache_body_let_pass(reader->object->body, &reader->seated, position);
 	return WEIR_WAIT;
 }
 
@@ -93,15 +95,20 @@ read_part(struct weir_exchange *x, struct reader *reader, const struct part *par
 
 	if (reader->cursor.position >= part->end)
 		return WEIR_DONE;
+	if (cache_body_passes(body)) {
+		if (reader->count > 1)	/* which may go back to what is gone */
+			return WEIR_FAIL;
+		cache_body_let_pass(body, &reader->seated, reader->cursor.position > part->first ? reader->cursor.position : part->first);
+	}
 	if (reader->cursor.position < part->first && length > part->first)
 		cache_body_seek(body, &reader->cursor, part->first);
 	if (reader->cursor.position >= part->first
 			&& cache_body_read(body, &reader->cursor, part->end == UINT64_MAX ? SIZE_MAX : part->end - reader->cursor.position,
 				&chunk->data, &chunk->length)) {
-		chunk->last = state == CACHE_WHOLE && reader->cursor.position == length && part->end >= length && reader->count == 1;
+		chunk->last = cache_body_has_ended(state) && reader->cursor.position == length && part->end >= length && reader->count == 1;
 		return WEIR_NEXT;
 	}
-	if (state == CACHE_WHOLE)
+	if (cache_body_has_ended(state))
 		return WEIR_DONE;
 	if (state == CACHE_ABORTED)
 		return WEIR_FAIL;
@@ -142,6 +149,7 @@ release(void *argument)
 	struct reader *reader = argument;
 
 	cache_body_unwait(reader->object->body, &reader->waiter);
+	cache_body_leave(reader->object->body, &reader->seated);
 	cache_object_release(reader->store, &reader->object);
 }
 
@@ -390,9 +398,9 @@ cache_serve(struct weir_exchange *x, const struct cache_settings *set, struct ca
 		return WEIR_RESPOND;
 	}
 	reader = new_reader(x, object);
-	if (reader == NULL) {
+	if (reader == NULL || !cache_body_join(object->body, &reader->seated)) {
 		cache_object_release(store, &object);
-		return WEIR_FAIL;
+		return reader == NULL ? WEIR_FAIL : WEIR_AGAIN;
 	}
 	weir_count(x, CACHE_BYTES, length_of(object) > 0 ? length_of(object) : 0);
 	if (s->request->range.at == NULL || !answer_range(x, s, reader)) {

@@ -214,6 +214,119 @@ segments_fit(void **state)
 	cache_store_release(&store);
 }
 
+/* --- what passes by ------------------------------------------------------------------------------------- */
+
+static struct cache_store *
+new_narrow_store(void)
+{
+	return cache_store_new(&(struct cache_store_options){ .size = SIZE, .object_most = 10000 });
+}
+
+/* Its bytes from here on, as far as they are taken. */
+static size_t
+pass(struct cache_object *object, uint64_t from, size_t length)
+{
+	char bytes[20000];
+	size_t taken;
+
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = byte_of(KEY, from + i);
+	assert_true(cache_body_pass(object, bytes, length, &taken));
+	return taken;
+}
+
+static void
+read_up_to(const struct cache_body *body, struct cache_cursor *cursor, uint64_t end)
+{
+	const char *data;
+	size_t length;
+
+	while (cache_body_read(body, cursor, 1000, &data, &length))
+		for (size_t i = 0; i < length; i++)
+			assert_int_equal(data[i], byte_of(KEY, cursor->position - length + i));
+	assert_int_equal(cursor->position, end);
+}
+
+static void
+what_passes_by_waits_for_the_slowest(void **state)
+{
+	struct cache_store *store = new_narrow_store();
+	struct cache_object *object = begin(store, -1);
+	struct cache_seated quick = { 0 }, slow = { 0 }, late = { 0 };
+	struct cache_cursor quicks = { 0 }, slows = { 0 };
+	unsigned woken = 0;
+	struct cache_waiter room = { .wake = count_wake, .argument = &woken };
+	uint64_t end = 10000;
+	size_t ring;
+
+	(void)state;
+	assert_true(cache_body_join(object->body, &quick) && cache_body_join(object->body, &slow));
+	assert_true(fill_body(store, object, KEY, 10000));
+	assert_false(cache_body_append(store, object, "x", 1));
+	cache_body_pass_by(store, object);
+	assert_false(is_there(store, KEY));
+	assert_int_equal(pass(object, end, 20000), 0);
+	assert_true(cache_body_wait_room(object->body, &room));
+	read_up_to(object->body, &quicks, end);
+	cache_body_let_pass(object->body, &quick, end);
+	read_up_to(object->body, &slows, end);
+	assert_int_equal(woken, 0);
+	cache_body_let_pass(object->body, &slow, end);
+	assert_int_equal(woken, 1);
+	ring = pass(object, end, 20000);
+	assert_in_range(ring, 1, 10000);
+	end += ring;
+	assert_false(cache_body_join(object->body, &late));	/* the beginning is gone */
+	for (int i = 0; i < 20; i++) {		/* from here on, as the slower one takes it */
+		read_up_to(object->body, &quicks, end);
+		cache_body_let_pass(object->body, &quick, end);
+		assert_int_equal(pass(object, end, 100), 0);
+		cache_body_let_pass(object->body, &slow, slows.position);
+		cache_body_seek(object->body, &slows, slows.position + ring / 3);
+		cache_body_let_pass(object->body, &slow, slows.position);
+		assert_int_equal(pass(object, end, 20000), ring / 3);
+		end += ring / 3;
+	}
+	read_up_to(object->body, &slows, end);
+	cache_body_leave(object->body, &quick);
+	assert_true(cache_body_end(store, object, NULL, 0));
+	assert_int_equal(cache_body_state(object->body), CACHE_PASSED);
+	cache_body_leave(object->body, &slow);
+	cache_object_release(store, &object);
+	cache_store_release(&store);
+}
+
+static void
+nothing_passes_for_nobody(void **state)
+{
+	struct cache_store *store = new_narrow_store();
+	struct cache_object *object = begin(store, -1);
+	struct cache_seated one = { 0 }, two = { 0 };
+	unsigned woken = 0;
+	struct cache_waiter room = { .wake = count_wake, .argument = &woken };
+	size_t taken;
+
+	(void)state;
+	assert_true(cache_body_join(object->body, &one));
+	cache_body_pass_by(store, object);	/* with the first bytes */
+	assert_true(pass(object, 0, 20000) > 0);
+	assert_true(cache_body_join(object->body, &two));	/* while another holds the beginning */
+	cache_body_let_pass(object->body, &two, 10);
+	assert_int_equal(pass(object, 0, 20000), 0);
+	assert_true(cache_body_wait_room(object->body, &room));
+	cache_body_unwait_room(object->body, &room);
+	assert_true(cache_body_wait_room(object->body, &room));
+	cache_body_leave(object->body, &two);
+	assert_int_equal(woken, 0);
+	cache_body_leave(object->body, &one);
+	assert_int_equal(woken, 1);
+	cache_body_leave(object->body, &one);
+	assert_false(cache_body_pass(object, "x", 1, &taken));
+	cache_body_abort(store, object);
+	cache_object_release(store, &object);
+	cache_store_release(&store);
+}
+
 /* --- many threads --------------------------------------------------------------------------------------- */
 
 struct bell {
@@ -247,6 +360,7 @@ struct reader {
 	struct cache_object *object;
 	enum cache_body_state end;
 	uint64_t position;
+	struct cache_seated seated;
 	bool good, fickle;
 };
 
@@ -266,15 +380,19 @@ read_all(void *argument)
 	for (;;) {
 		enum cache_body_state seen = cache_body_state(body);
 
+		if (reader->seated.link != NULL)
+			cache_body_let_pass(body, &reader->seated, cursor.position);
 		while (cache_body_read(body, &cursor, 1000, &data, &length))
 			for (size_t i = 0; i < length; i++)
 				reader->good &= data[i] == byte_of(KEY, cursor.position - length + i);
-		if (seen != CACHE_FILLING) {
+		if (seen != CACHE_FILLING && seen != CACHE_PASSING) {
 			reader->end = seen;
 			break;
 		}
 		if (!cache_body_wait(body, &waiter, cursor.position))
 			continue;
+		if (reader->seated.link != NULL)
+			cache_body_let_pass(body, &reader->seated, cursor.position);
 		if (reader->fickle && cache_body_unwait(body, &waiter))
 			continue;
 		sleep_until(&bell);
@@ -316,6 +434,49 @@ many_read_while_one_writes(void **state)
 	cache_store_release(&store);
 }
 
+/* The same where it is too long, and the writer waits for them. */
+static void
+many_read_what_passes_by(void **state)
+{
+	struct cache_store *store = new_narrow_store();
+
+	(void)state;
+	for (int round = 0; round < 10; round++) {
+		struct cache_object *object = begin(store, -1);
+		struct bell bell = { .lock = PTHREAD_MUTEX_INITIALIZER, .rung = PTHREAD_COND_INITIALIZER };
+		struct cache_waiter room = { .wake = ring, .argument = &bell };
+		struct reader readers[READERS];
+		pthread_t threads[READERS];
+		uint64_t end = (uint64_t)round * 1000;
+
+		for (int i = 0; i < READERS; i++) {
+			readers[i] = (struct reader){ .object = cache_object_hold(object), .fickle = i == 0 };
+			assert_true(cache_body_join(object->body, &readers[i].seated));
+			assert_int_equal(pthread_create(&threads[i], NULL, read_all, &readers[i]), 0);
+		}
+		assert_true(fill_body(store, object, KEY, end));
+		cache_body_pass_by(store, object);
+		while (end < 200000) {
+			size_t taken = pass(object, end, end + 20000 < 200000 ? 20000 : (size_t)(200000 - end));
+
+			end += taken;
+			if (taken == 0 && cache_body_wait_room(object->body, &room))
+				sleep_until(&bell);
+		}
+		assert_true(cache_body_end(store, object, NULL, 0));
+		for (int i = 0; i < READERS; i++) {
+			pthread_join(threads[i], NULL);
+			assert_true(readers[i].good);
+			assert_int_equal(readers[i].position, 200000);
+			assert_int_equal(readers[i].end, CACHE_PASSED);
+			cache_body_leave(object->body, &readers[i].seated);
+			cache_object_release(store, &readers[i].object);
+		}
+		cache_object_release(store, &object);
+	}
+	cache_store_release(&store);
+}
+
 int
 main(void)
 {
@@ -327,7 +488,10 @@ main(void)
 		cmocka_unit_test(no_body_is_longer_than_an_object_may_be),
 		cmocka_unit_test(a_cursor_goes_anywhere),
 		cmocka_unit_test(segments_fit),
+		cmocka_unit_test(what_passes_by_waits_for_the_slowest),
+		cmocka_unit_test(nothing_passes_for_nobody),
 		cmocka_unit_test(many_read_while_one_writes),
+		cmocka_unit_test(many_read_what_passes_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 with that one is made good by one other."""
 import concurrent.futures
 import contextlib
+import http.client
 import os
 import sys
 import threading
@@ -330,6 +331,69 @@ def test_eviction_while_it_is_filled_and_read():
         origin.done.set()
         for client in clients:
             assert client.read(60000) == piece
+        stage.settles()
+
+
+def in_chunks(client):
+    """The body of one response in chunks; what is cut off is an error."""
+    response = http.client.HTTPResponse(client.sock)
+    response.begin()
+    return response.read()
+
+
+def chunked(body, size=4096):
+    return b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + size]), body[i:i + size]) for i in range(0, len(body), size))
+
+
+BODY = bytes(range(251)) * 8355         # 2 MiB, and no two pages of it are the same
+
+
+@pytest.mark.parametrize("pieces", ["at once", "in pieces"])
+def test_what_turns_out_too_large_is_passed_on_whole(pieces):
+    """Whoever has begun to read it gets all of it; who comes later asks the origin, and waits for nobody."""
+    with Stage("object_size = 64K") as stage:
+        slow = stage.client(receive=4096)
+        origin = stage.next()
+        clients = [stage.client() for _ in range(5)]
+        scene.until(lambda: stage.weir.metric("weir_requests_active") >= 6, "all have asked")
+        first = 8192 if pieces == "in pieces" else len(BODY)
+        sender = threading.Thread(target=origin.send, args=(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY[:first]),))
+        sender.start()
+        if pieces == "in pieces":       # all read along, then it turns out to be too large
+            sender.join()
+            readers = [http.client.HTTPResponse(client.sock) for client in [*clients, slow]]
+            for reader in readers:
+                reader.begin()
+                assert reader.read(8192) == BODY[:8192]
+            sender = threading.Thread(target=origin.send, args=(chunked(BODY[8192:]),))
+            sender.start()
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                bodies = [pool.submit(reader.read) for reader in readers]
+                sender.join(scene.PATIENCE)
+                origin.send(b"0\r\n\r\n")
+                origin.done.set()
+                assert [body.result() == BODY[8192:] for body in bodies] == [True] * 6
+            assert stage.asked == 1
+        else:                           # it was too large with its head: the first has it, the others ask for themselves
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                bodies = [pool.submit(in_chunks, client) for client in [slow, *clients]]
+                sender.join(scene.PATIENCE)
+                origin.send(b"0\r\n\r\n")
+                origin.done.set()
+                while not all(body.done() for body in bodies):
+                    with stage.arrived:
+                        if not stage.arrived.wait_for(lambda: stage.came, 0.05):
+                            continue
+                    other = stage.next()
+                    other.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY) + b"0\r\n\r\n")
+                    other.done.set()
+                assert [body.result() == BODY for body in bodies] == [True] * 6
+        before = stage.asked
+        late = [stage.client() for _ in range(3)]
+        for connection in [stage.next() for _ in range(3)]:
+            stage.answer(connection)
+        all_get(late)
+        assert stage.asked == before + 3
         stage.settles()
 
 

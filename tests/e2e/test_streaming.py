@@ -185,6 +185,22 @@ def test_a_taker_may_have_enough():
         scene.until(lambda: weir.notes() == ["end 200 5 the body's taker wants no more of it word"], "it ended")
 
 
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+def test_a_taker_may_need_time(framing):
+    """Each piece is given to it again when it resumes, and the origin waits meanwhile."""
+    body = b"x" * (1 << 20)
+    field = {"length": b"Content-Length: %d\r\n" % len(body), "chunked": b"Transfer-Encoding: chunked\r\n", "close": b""}[framing]
+
+    def much(connection):
+        connection.head()
+        connection.send(b"HTTP/1.1 200 So\r\n" + field + b"\r\n")
+        connection.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if framing == "chunked" else body)
+
+    with wire.Origin(much) as origin, Streaming(origin.address) as weir:
+        assert weir.stream("store=twice").status == 202
+        scene.until(lambda: weir.notes() == [f"end 200 {len(body)} whole"], "it has it all")
+
+
 def test_who_takes_a_body_must_answer():
     with wire.Origin(answers) as origin, Streaming(origin.address) as weir:
         assert weir.stream("store=nothing").status == 500

@@ -8,7 +8,8 @@
  *	lines=yes	with fields that are written already
  *	cache=again	wait in the phase cache, and be called again
  *	cache=keep	go on without the client
- *	store=take	take the body of the origin; answer 202. store=refuse takes no more than the first bytes; store=nothing answers nothing
+ *	store=take	take the body of the origin; answer 202. store=refuse takes no more than the first bytes; store=nothing answers nothing;
+ *			store=twice takes each piece a moment later
  *	errand=HOW	in the phase access, send one: model, server (by name), slow (with a short limit), bad (malformed)
  */
 #include "note.h"
@@ -24,6 +25,7 @@ struct feed {
 	struct weir_token token;
 	char how[64], id[32], file[160];
 	unsigned given, calls;
+	bool waited;
 	uint64_t bytes;
 };
 
@@ -141,13 +143,18 @@ on_cache(struct weir_exchange *x, const void *settings, void *state)
 
 /* --- sinks ------------------------------------------------------------------------------------------------------------ */
 
-static bool
-take(void *argument, const struct weir_chunk *chunk)
+static enum weir_verdict
+take(struct weir_exchange *x, void *argument, const struct weir_chunk *chunk)
 {
 	struct feed *feed = argument;
 
+	if (strcmp(feed->how, "twice") == 0 && !feed->waited) {	/* each piece is given twice, a moment apart */
+		feed->waited = true;
+		return weir_wait(x, 1, WEIR_NEXT, NULL, NULL).generation != 0 ? WEIR_WAIT : WEIR_FAIL;
+	}
+	feed->waited = false;
 	feed->bytes += chunk->length;
-	return strcmp(feed->how, "refuse") != 0;
+	return strcmp(feed->how, "refuse") != 0 ? WEIR_NEXT : WEIR_FAIL;
 }
 
 static void
