@@ -73,6 +73,17 @@ certificate_find(const struct certificates *all, const char *host, bool strict)
 	return found != NULL || strict ? found : all->fallback;
 }
 
+const struct certificate *
+certificate_above(const struct certificates *all, const char *host)
+{
+	const struct certificate *found = NULL;
+	const char *dot = all->room > 0 ? strchr(host, '.') : NULL;
+
+	while (found == NULL && dot != NULL && (dot = strchr(dot + 1, '.')) != NULL)
+		found = place_of(all, dot, strlen(dot))->certificate;
+	return found;
+}
+
 /* --- building ------------------------------------------------------------------------------------------------------------ */
 
 static void

@@ -18,8 +18,8 @@
 #include "dial.h"
 #include "listener.h"
 #include "log.h"
+#include "place.h"
 #include "pool.h"
-#include "terminate.h"
 
 #define MAY(V) (1u << WEIR_##V)
 #define ASK (MAY(NEXT) | MAY(DONE) | MAY(RESPOND) | MAY(WAIT) | MAY(FAIL))
@@ -51,6 +51,7 @@ exchange_fail(struct weir_exchange *x, int status, const char *cause)
 		x->failure = cause;
 	if (x->failure_status == 0)
 		x->failure_status = status;
+	x->keep &= x->failure_status != 421;	/* it is the connection that is wrong (RFC 9110, 15.5.20) */
 	origin_drop(x);
 	exchange_leave_wait(x);
 	if (x->head_sent || x->own != NULL) {
@@ -508,7 +509,8 @@ static bool
 is_misdirected(const struct weir_exchange *x)
 {
 	return x->listen->settings.same_host && x->request.method != METHOD_CONNECT && *x->request.host != '\0'
-		&& !terminate_serves(x->client, x->generation, x->listen, x->request.host);
+		&& !place_serves(x->client->termination, &x->generation->certificates, x->request.host,
+			x->listen->settings.strict_sni);
 }
 
 bool

@@ -129,6 +129,8 @@ libweircore_a_SOURCES = \
 	server/peer.c \
 	server/pem.c \
 	server/pem.h \
+	server/place.c \
+	server/place.h \
 	server/pool.c \
 	server/pool.h \
 	server/privilege.c \

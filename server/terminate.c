@@ -340,6 +340,8 @@ conclude(struct weir_connection *c)
 	if (chain == NULL || length == 0)
 		return t->greeting->ask != WEIR_ASK_REQUIRED;
 	t->shown = shown_new(chain, length);
+	t->trust = trust_hold_again(t->greeting->trust);
+	t->depth = t->greeting->depth;
 	if (t->shown == NULL)
 		strcpy(t->greeting->why, "no memory for the client's certificate");
 	return t->shown != NULL;
@@ -429,30 +431,11 @@ terminate_forget(struct weir_connection *c)
 		return;
 	free_greeting(c->thread, &t->greeting);
 	shown_free(&t->shown);
+	trust_drop(&t->trust);
 	free(t->name);
 	free(t->section);
 	free(t);
 	c->termination = NULL;
-}
-
-bool
-terminate_serves(const struct weir_connection *c, const struct generation *generation, const struct listen *listen,
-	const char *host)
-{
-	const struct termination *t = c->termination;
-	const struct certificate *certificate;
-	size_t length = strlen(host);
-	char bare[256];
-
-	if (length > 1 && length < sizeof(bare) && host[length - 1] == '.') {	/* the same host, as routes see it, too */
-		memcpy(bare, host, length - 1);
-		bare[length - 1] = '\0';
-		host = bare;
-	}
-	if (t->name != NULL && strcmp(t->name, host) == 0)
-		return true;
-	certificate = certificate_find(&generation->certificates, host, listen->settings.strict_sni);
-	return certificate != NULL && strcmp(certificate->name, t->section) == 0;
 }
 
 /* --- priorities ---------------------------------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct generation;
 struct greeting;
 struct listen;
 struct shown;
+struct trust_content;
 struct weir_connection;
 
 enum {
@@ -25,6 +26,8 @@ enum {
 struct termination {
 	struct greeting *greeting;	/* during the handshake */
 	struct shown *shown;		/* the client's certificate, verified; NULL: none */
+	const struct trust_content *trust;	/* held: by whom, and how far away from it */
+	unsigned depth;
 	const char *version, *cipher, *protocol;
 	char *name;			/* that the client asked for; NULL: none */
 	char *section;			/* that was chosen for it */
@@ -47,9 +50,6 @@ enum terminate_result terminate(struct weir_connection *, const struct generatio
 
 /* The connection ends, or its handshake need not be gone on with. NULL is fine. */
 void terminate_forget(struct weir_connection *);
-
-/* May the connection be asked for this host (lower case)? Not where the host has another section than the name in TLS. */
-bool terminate_serves(const struct weir_connection *, const struct generation *, const struct listen *, const char *host);
 
 /* The priorities of GnuTLS for what [listen] says; they live as long as the process. NULL: *why says what is wrong. Main thread. */
 struct gnutls_priority_st *terminate_priorities(const char *text, const char **why);

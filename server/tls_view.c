@@ -83,6 +83,31 @@ weir_tls_ask(struct weir_connection *c, enum weir_ask ask, const struct weir_tru
 }
 
 bool
+weir_client_stands(struct weir_connection *c, const struct weir_trust *trust, unsigned depth)
+{
+	struct termination *t = c->termination;
+	struct trust_question question = { .client = true, .depth = depth };
+	const struct trust_content *now;
+	char why[TRUST_WHY];
+
+	if (shown_of(c) == NULL || trust == NULL)
+		return false;
+	if (t->trust == trust_peek(trust) && t->depth == depth)
+		return true;
+	question.chain = t->shown->chain;
+	question.chain_length = t->shown->chain_length;
+	now = trust_hold(trust);
+	if (now == NULL || !trust_verify(now, &question, why)) {
+		trust_drop(&now);
+		return false;
+	}
+	trust_drop(&t->trust);
+	t->trust = now;
+	t->depth = depth;
+	return true;
+}
+
+bool
 weir_client_is_verified(struct weir_connection *c)
 {
 	return shown_of(c) != NULL;

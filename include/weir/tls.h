@@ -18,6 +18,7 @@
 #include <weir/api.h>
 
 struct weir_connection;
+struct weir_exchange;
 struct weir_trust;
 
 enum weir_tls_stage {
@@ -33,6 +34,17 @@ WEIR_API const char *weir_tls_name(struct weir_connection *);
 WEIR_API const char *weir_tls_section(struct weir_connection *);
 /* The calling module's settings in that section; NULL when the module has none. In hooks of handshake only. */
 WEIR_API const void *weir_tls_settings(struct weir_connection *);
+
+/* Where a request is served, by the configuration that it began with; its connection may be older, and its host another than the name in
+ * TLS. */
+enum weir_place {
+	WEIR_PLACE_LISTEN,	/* its [listen] section */
+	WEIR_PLACE_NAME,	/* the [certificate] section of the name that the client asked TLS for */
+	WEIR_PLACE_HOST		/* the one of the request's host, or with the nearest wildcard above it; the default one is not meant, and the
+				 * target of CONNECT has none */
+};
+/* The calling module's settings there. NULL where there is no such section: without TLS, say. In hooks of exchanges. */
+WEIR_API const void *weir_place_settings(struct weir_exchange *, enum weir_place);
 
 /* Once whole: "TLSv1.3"; the cipher suite by its IANA name; the protocol chosen by ALPN (RFC 7301), NULL without one; is it a session
  * that was resumed? */
@@ -60,6 +72,10 @@ WEIR_API const char *weir_client_fingerprint(struct weir_connection *);	/* SHA-2
 WEIR_API bool weir_client_validity(struct weir_connection *, int64_t *begins, int64_t *ends);
 /* The certificates in DER as the client showed them, 0 its own; NULL past the last. They live as long as the connection. */
 WEIR_API const void *weir_client_certificate(struct weir_connection *, unsigned index, size_t *length);
+
+/* Is it good by these authorities and with this depth, too, as they are now? At once where it was verified by just these; else, as when a
+ * file of them has changed since, it is verified anew. False for who has shown none. */
+WEIR_API bool weir_client_stands(struct weir_connection *, const struct weir_trust *, unsigned depth);
 
 /* Walk over its alternative names (RFC 5280, 4.2.1.6): *position starts at 0 and moves on; NULL at the end. Those of other kinds, or
  * with NUL in them, are passed over. */

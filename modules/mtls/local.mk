@@ -17,5 +17,10 @@ modules_mtls_test_mtls_SOURCES = \
 modules_mtls_test_mtls_CPPFLAGS = $(KIT_CPPFLAGS)
 modules_mtls_test_mtls_LDADD = $(KIT_LIBS)
 
-TESTS += modules/mtls/test_mtls_clients.py modules/mtls/test_mtls_files.py modules/mtls/test_mtls_origins.py
-EXTRA_DIST += modules/mtls/test_mtls_clients.py modules/mtls/test_mtls_files.py modules/mtls/test_mtls_origins.py
+MTLS_SCENES = \
+	modules/mtls/test_mtls_clients.py \
+	modules/mtls/test_mtls_files.py \
+	modules/mtls/test_mtls_origins.py \
+	modules/mtls/test_mtls_places.py
+TESTS += $(MTLS_SCENES)
+EXTRA_DIST += $(MTLS_SCENES)

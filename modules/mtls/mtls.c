@@ -75,7 +75,7 @@ static const struct weir_option options[] = {
 
 static const struct weir_metric metrics[] = {
 	[VERIFIED] = { "verified_total", false, "Handshakes in which a client's certificate was verified." },
-	[REFUSED] = { "refused_total", false, "Connections refused because a certificate is required." },
+	[REFUSED] = { "refused_total", false, "Connections and requests refused because a good certificate is required." },
 	{ .name = NULL }
 };
 
@@ -116,6 +116,39 @@ holding(struct weir_connection *c, const void *listener)
 	const struct settings *certificate = weir_tls_settings(c);
 
 	return certificate != NULL && certificate->client != 0 ? certificate : listener;
+}
+
+/* Is what a section demands of clients true of this one? `listener` holds where the section does not say. */
+static bool
+satisfies(struct weir_connection *c, const struct settings *section, const struct settings *listener)
+{
+	if (section->client == 0)
+		section = listener;
+	if (section->client <= NO)
+		return true;
+	if (!weir_client_is_verified(c))
+		return section->client != REQUIRE;
+	return weir_client_stands(c, section->trust, (unsigned)section->depth);
+}
+
+/*
+ * The handshake has asked what was demanded of its name then. The host may be another place, and since then a reload may have demanded
+ * more, or files of authorities and revocations have changed: so each request is looked at by what holds for it.
+ */
+static enum weir_verdict
+guard(struct weir_exchange *x, const void *route, void *state)
+{
+	const struct settings *listener = weir_place_settings(x, WEIR_PLACE_LISTEN), *name, *host;
+	struct weir_connection *c = weir_exchange_connection(x);
+
+	(void)route, (void)state;
+	name = weir_place_settings(x, WEIR_PLACE_NAME);
+	host = weir_place_settings(x, WEIR_PLACE_HOST);
+	if (satisfies(c, name != NULL ? name : listener, listener) && (host == NULL || satisfies(c, host, listener)))
+		return WEIR_NEXT;
+	weir_count(x, REFUSED, 1);
+	weir_fail(x, 421, "this connection has not shown a client certificate that is good for the host");
+	return WEIR_FAIL;
 }
 
 static enum weir_verdict
@@ -259,10 +292,12 @@ WEIR_MODULE(mtls) = {
 	.metrics = metrics,
 	.variables = variables,
 	.settings_size = sizeof(struct settings),
+	.order = WEIR_CLASS_EARLY,
 	.check = check,
 	.handshake = greet,
 	.leads_errands = true,
 	.hooks = {
+		[WEIR_PHASE_ACCESS] = guard,
 		[WEIR_PHASE_PEER] = identify,
 		[WEIR_PHASE_UPSTREAM_REQUEST] = tell,
 	},

@@ -167,6 +167,45 @@ who_must_prove_something_and_has_not_is_refused(void **state)
 	assert_int_equal(greet(x, WEIR_TLS_NONE), WEIR_NEXT);
 }
 
+/* Each request is looked at by what holds for its listener, the name in TLS and its host: here the three sections. */
+static void
+a_connection_proves_nothing_to_a_section_that_demands_more(void **state)
+{
+	struct weir_exchange *x = *state, *section = fake_new(&mtls_LTX_weir_module);
+
+	assert_int_equal(fake_run(x, WEIR_PHASE_ACCESS), WEIR_NEXT);
+	asks(section, "require");
+	for (int place = 0; place < 3; place++) {
+		x->tls = (struct fake_tls){ .stage = WEIR_TLS_WHOLE };
+		*(place == 0 ? &x->tls.listen : place == 1 ? &x->tls.settings : &x->tls.host) = section->settings;
+		assert_int_equal(fake_run(x, WEIR_PHASE_ACCESS), WEIR_FAIL);
+		assert_int_equal(x->failure_status, 421);
+		assert_int_equal(x->metrics[1], place + 1);
+		x->tls.verified = true;
+		assert_int_equal(fake_run(x, WEIR_PHASE_ACCESS), WEIR_NEXT);
+	}
+	fake_free(&section);
+}
+
+static void
+a_certificate_counts_by_the_terms_that_hold_now(void **state)
+{
+	struct weir_exchange *x = *state;
+
+	for (int i = 0; i < 2; i++) {
+		asks(x, i == 0 ? "require" : "request");
+		x->tls = (struct fake_tls){ .stage = WEIR_TLS_WHOLE, .verified = true, .shown_trust = "/clients.pem" };
+		assert_int_equal(fake_run(x, WEIR_PHASE_ACCESS), WEIR_NEXT);
+		x->tls.shown_depth = 2;
+		assert_int_equal(fake_run(x, WEIR_PHASE_ACCESS), WEIR_FAIL);
+		x->tls.shown_depth = 0;
+		x->tls.shown_trust = "/others.pem";
+		assert_int_equal(fake_run(x, WEIR_PHASE_ACCESS), WEIR_FAIL);
+		x->tls.verified = false;
+		assert_int_equal(fake_run(x, WEIR_PHASE_ACCESS), i == 0 ? WEIR_FAIL : WEIR_NEXT);
+	}
+}
+
 static void
 who_asks_must_know_whose_certificates_are_good(void **state)
 {
@@ -238,6 +277,8 @@ main(void)
 		SCENE(clients_are_asked_what_the_section_says),
 		SCENE(a_name_s_own_demand_holds_in_the_place_of_the_listener_s),
 		SCENE(who_must_prove_something_and_has_not_is_refused),
+		SCENE(a_connection_proves_nothing_to_a_section_that_demands_more),
+		SCENE(a_certificate_counts_by_the_terms_that_hold_now),
 		SCENE(who_asks_must_know_whose_certificates_are_good),
 		SCENE(nobody_but_us_says_who_the_client_is),
 		SCENE(certificates_are_told_as_byte_sequences),

@@ -32,13 +32,16 @@ struct weir_trust {
 struct fake_tls {
 	enum weir_tls_stage stage;
 	const char *name, *section, *version, *cipher, *protocol;
-	const void *settings;
+	const void *settings;	/* in the section of the name */
+	const void *listen, *host;	/* in the listener's (NULL: the route's), and in that of the request's host */
 	bool resumed;
 	enum weir_ask ask;
 	const struct weir_trust *trust;
 	unsigned depth;
 
 	bool verified;		/* the client has shown this certificate: */
+	const char *shown_trust;	/* good by this file of authorities only (NULL: by any), and this far away from one */
+	unsigned shown_depth;
 	const char *subject, *issuer, *serial, *fingerprint;
 	int64_t begins, ends;
 	const void *der[4];

@@ -4,6 +4,8 @@
  */
 #include "fake_exchange.h"
 
+#include <string.h>
+
 static struct fake_tls *
 tls_of(struct weir_connection *connection)
 {
@@ -69,6 +71,23 @@ weir_tls_ask(struct weir_connection *connection, enum weir_ask ask, const struct
 	tls->trust = trust;
 	tls->depth = depth;
 	return true;
+}
+
+const void *
+weir_place_settings(struct weir_exchange *x, enum weir_place place)
+{
+	const void *const settings[] = { x->tls.listen != NULL ? x->tls.listen : x->settings, x->tls.settings, x->tls.host };
+
+	return settings[place];
+}
+
+bool
+weir_client_stands(struct weir_connection *connection, const struct weir_trust *trust, unsigned depth)
+{
+	struct fake_tls *tls = tls_of(connection);
+
+	return tls->verified && trust != NULL && depth >= tls->shown_depth
+		&& (tls->shown_trust == NULL || strcmp(trust->authorities, tls->shown_trust) == 0);
 }
 
 bool
