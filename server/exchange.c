@@ -550,7 +550,6 @@ count_status(struct weir_exchange *x)
 		COUNT_RESPONSES_3XX, COUNT_RESPONSES_4XX, COUNT_RESPONSES_5XX };
 	int class = x->response.status / 100;
 
-	counter_add(&x->thread->counters, COUNT_REQUESTS_ACTIVE, -1);
 	if (x->own != NULL)
 		return;
 	if (x->head_sent && class >= 1 && class <= 5)
@@ -572,6 +571,7 @@ finish(struct weir_exchange *x)
 	origin_drop(x);
 	if (x->own != NULL)
 		own_end(x);
+	counter_add(&t->counters, COUNT_REQUESTS_ACTIVE, -1);	/* the last: whoever sees none under way finds all the others told */
 	exchange_want_write(x, false);
 	if (x->gathers)
 		c->gathered = outlet_give(&x->out);

@@ -94,7 +94,7 @@ def test_logrotate_loses_no_line():
         lines(weir, 1)
         os.rename(weir.path("access.log"), weir.path("access.log.1"))
         weir.signal(signal.SIGUSR1)
-        scene.until(lambda: os.path.exists(weir.path("access.log")), "the new file")
+        scene.until(lambda: "opened anew" in weir.read("stderr"), "the new file is in use")
         weir.ask("/after")
         assert lines(weir, 1) == ["/after"]
         assert lines(weir, 1, "access.log.1") == ["/before"]

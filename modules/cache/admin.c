@@ -30,6 +30,7 @@ show_stats(struct weir_reply *reply, void *g, int count, const char *const *argu
 	weir_reply_number(reply, "purged", (double)stats.purged);
 	weir_reply_number(reply, "refused", (double)stats.refused);
 	weir_reply_number(reply, "flights", cache_flight_count());
+	weir_reply_number(reply, "waiting", cache_flight_waiting());
 	return true;
 }
 

@@ -33,7 +33,7 @@ static pthread_mutex_t locks[LOCKS] = {
 #undef FOUR
 };
 static struct cache_flight *buckets[BUCKETS];
-static atomic_uint count;
+static atomic_uint count, waiting;
 
 static pthread_mutex_t *
 lock_of(uint64_t hash)
@@ -45,6 +45,12 @@ unsigned
 cache_flight_count(void)
 {
 	return atomic_load_explicit(&count, memory_order_relaxed);
+}
+
+unsigned
+cache_flight_waiting(void)
+{
+	return atomic_load_explicit(&waiting, memory_order_relaxed);
 }
 
 /* --- in the table ------------------------------------------------------------------------------------------------ */
@@ -127,6 +133,7 @@ sit_down(struct cache_flight *f, struct cache_seat *seat)
 	seat->link = f->last;
 	*f->last = seat;
 	f->last = &seat->next;
+	atomic_fetch_add_explicit(&waiting, 1, memory_order_relaxed);
 }
 
 static void
@@ -138,6 +145,7 @@ stand_up(struct cache_flight *f, struct cache_seat *seat)
 	else
 		f->last = seat->link;
 	seat->link = NULL;
+	atomic_fetch_sub_explicit(&waiting, 1, memory_order_relaxed);
 }
 
 /* The wait has ended without anybody's doing: the deadline, or its client. */

@@ -48,7 +48,8 @@ enum cache_landing {
 /* Give the seat back. What it means counts if the seat leads; one that waits just stops. */
 void cache_flight_leave(struct cache_seat *, enum cache_landing);
 
-/* Flights under way, for tests and statistics. */
+/* Flights under way, and who waits for them, for tests and statistics. */
 unsigned cache_flight_count(void);
+unsigned cache_flight_waiting(void);
 
 #endif

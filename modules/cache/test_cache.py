@@ -92,7 +92,7 @@ def test_a_hit_says_so(cached):
     first, second = cached.ask("/hit"), cached.ask("/hit")
     assert (first.body, second.body, count(cached, "/hit")) == ("/hit", "/hit", 1)
     assert first.headers["Cache-Status"] == "weir; fwd=uri-miss; ttl=60; stored" and "Age" not in first.headers
-    assert second.headers["Cache-Status"].startswith("weir; hit; ttl=") and second.headers["Age"] in "012"
+    assert second.headers["Cache-Status"].startswith("weir; hit; ttl=") and int(second.headers["Age"]) < 60
     assert second.headers["Content-Length"] == "4" and second.headers.get_all("Date") == first.headers.get_all("Date")
 
 
@@ -304,15 +304,15 @@ def test_a_304_that_nobody_asked_for_is_an_error(cached):
 # --- stale ------------------------------------------------------------------------------------------------------------------
 
 def test_stale_while_revalidate_refreshes_once_in_the_background(cached):
-    bodies = ["one", "two"]
-    cached.answers["/swr"] = lambda head, c: ("Cache-Control: max-age=1, stale-while-revalidate=60", bodies.pop(0))
+    answers = [("Cache-Control: max-age=1, stale-while-revalidate=60", "one"), ("Cache-Control: max-age=60", "two")]
+    cached.answers["/swr"] = lambda head, c: answers.pop(0)
     cached.ask("/swr")
     time.sleep(1.1)
     before = cached.counted("refreshes")
     assert cached.ask("/swr").body == "one"
     scene.until(lambda: count(cached, "/swr") == 2, "it is refreshed")
     scene.until(lambda: cached.ask("/swr").body == "two", "the refresh is stored")
-    assert cached.counted("refreshes") == before + 1 and not bodies
+    assert cached.counted("refreshes") == before + 1 and not answers
 
 
 @pytest.mark.parametrize("how", ["503", "close", "refused"])
@@ -324,11 +324,12 @@ def test_stale_if_error(how):
         if how == "refused":
             cached.origin.__exit__()
         cached.answers["/sie"] = ("", "no", "503 No") if how == "503" else lambda head, c: None
+        begun = time.monotonic()
         for _ in range(3):
             answer = cached.ask("/sie")
             assert (answer.status, answer.body) == (200, "old") and int(answer.headers["Age"]) >= 1
         if how == "503":
-            assert count(cached, "/sie") == 2       # the failure is remembered for a moment
+            assert count(cached, "/sie") <= 2 + int(time.monotonic() - begun)       # the failure is remembered for a second
         cached.answers["/other"] = ("Cache-Control: max-age=60", "x", "500 No")
         assert cached.ask("/other").status in (500, 502)
 

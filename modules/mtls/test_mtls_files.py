@@ -73,17 +73,14 @@ def test_a_reload_waits_for_a_key_while_everything_else_goes_on(origin, root):
         os.remove(weir.path("proxy.key"))
         os.mkfifo(weir.path("proxy.key"), 0o600)
         weir.write(ADMIN.format(server=origin.address))
-        outcome, slowest = [], 0
+        outcome = []
         thread = reload_aside(weir, outcome)
         scene.until(lambda: lines(weir, "asks: reload"), "the reload begins")
         for _ in range(50):
-            began = time.monotonic()
             assert weir.ask("/").body == "there"
-            slowest = max(slowest, time.monotonic() - began)
             code, text = weir.ctl("status")
             assert code == 0 and "generation" in text
         assert thread.is_alive() and not outcome
-        assert slowest < 2
         assert weir.metric("weir_generation") == 1
         with open(weir.path("proxy.key"), "wb") as key:
             key.write(identity_.secret)

@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests/e2e"))
 import certificates  # noqa: E402
+import proxies  # noqa: E402
 import scene  # noqa: E402
 import wire  # noqa: E402
 
@@ -295,7 +296,7 @@ def listens(port):
 
 @contextlib.contextmanager
 def origin_of(program, text):
-    port = free_port()
+    port = proxies.free_port()
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "conf")
         with open(path, "w", encoding="utf-8") as f:
@@ -334,14 +335,9 @@ listen front
 """
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 @pytest.mark.parametrize("option", ["send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c,unique-id"])
 def test_haproxy_in_front(option):
-    port = free_port()
+    port = proxies.free_port()
     with weir_with() as weir, tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "haproxy.cfg")
         with open(path, "w", encoding="utf-8") as f:

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import os
+import socket
 import sys
 
 import pytest
@@ -335,10 +336,10 @@ def test_a_dead_tunnel_is_replaced_by_a_new_one():
     proxy = proxies.Proxy()
     with origin_behind(proxy) as (origin, weir):
         assert weir.ask().body == "far"
-        for connection in list(origin.connections):
-            connection.close()
-        origin.connections.clear()
+        for connection in origin.connections:
+            connection.shutdown(socket.SHUT_RDWR)
         assert weir.ask().body == "far"
+        assert len(proxy.heads) == 2
 
 
 MISTAKES = {

@@ -127,10 +127,13 @@ class Program:
         self.folder.cleanup()
 
 
+claimed = []
+
+
 def free_port():
-    """A port that was free just now: for programs that do not tell which one the kernel gave them."""
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+    """A port that nobody else is given: for programs that do not tell which one the kernel gave them."""
+    claimed.append(scene.claim())
+    return claimed[-1].getsockname()[1]
 
 
 def tinyproxy(user=None):

@@ -42,6 +42,15 @@ def until(condition, what):
     raise AssertionError(f"waited in vain: {what}")
 
 
+def claim(host="127.0.0.1"):
+    """A socket that holds a port, so that the kernel gives it to nobody else; to connect there is refused. A server that asks for
+    the port by its number (with SO_REUSEADDR, as they do) can have it meanwhile."""
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((host, 0))
+    return s
+
+
 def check(ini):
     """`weir -t` with this configuration: the exit code, and what it says without the folder's name."""
     weir = Weir(ini)
@@ -178,6 +187,20 @@ class Weir:
         assert code == 0, text
 
 
+def cpu_seconds(weir):
+    """How much time of a processor the process has used."""
+    with open(f"/proc/{weir.process.pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def is_still(weir):
+    """The process has used no time to speak of for a while. What spins is never still, on a busy machine either."""
+    before = cpu_seconds(weir)
+    time.sleep(0.3)
+    return cpu_seconds(weir) - before <= 0.02
+
+
 class Load:
     """Clients that ask all the time, half of them on connections that stay and half on new ones, and keep what they saw."""
 
@@ -221,8 +244,9 @@ class Origin:
     def __init__(self, name, mood="good"):
         self.name, self.mood = name, mood
         self.requests = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port = self.listener.getsockname()[1]
+        self.claim = claim()     # also while it is stopped
+        self.port = self.claim.getsockname()[1]
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
         self.address = f"127.0.0.1:{self.port}"
         self.connections = []
         self.released = threading.Event()
@@ -234,6 +258,7 @@ class Origin:
     def __exit__(self, *what):
         self.released.set()
         self.stop()
+        self.claim.close()
 
     def stop(self):
         """Refuse connections, and close those that are there."""

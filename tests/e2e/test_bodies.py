@@ -266,7 +266,7 @@ def test_a_request_whose_hook_fails_is_answered_and_not_sent_again(shared, how, 
             time.sleep(0.02)
             s.sendall(b"x" * (size - size // 2))
         assert s.recv(4096).startswith(f"HTTP/1.1 {status} ".encode())
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert shared.metric("weir_upstream_failed_total") == failed
     assert shared.metric("weir_upstream_dialled_total") <= retried + 1
     alive(shared)

@@ -201,7 +201,7 @@ def test_a_tunnel_stays_open_through_reloads():
             connection.sendall(b"%04d" % number)
             weir.reload(INI % (number, peer.address))
             assert stream.read(4) == b"%04d" % number
-        assert status(weir)["generations"] == 2      # the tunnel's, and the newest
+        scene.until(lambda: status(weir)["generations"] == 2, "the tunnel's and the newest are left")
         connection.close()
         stream.close()
         until_one_generation(weir)
@@ -238,7 +238,7 @@ def test_the_process_outlives_calls_that_fail(origin, calls, each):
     weir = scene.Weir(ini + "[module probe]\n", modules=[scene.MODULES], threads=2, env=environment)
     environment["FAIL_GATE"] = weir.path("gate")
     with weir:
-        assert weir.ask("/").body == "a"
+        scene.until(lambda: weir.ask("/").body == "a", "it serves")
         with open(weir.path("gate"), "w", encoding="ascii"):
             pass
         outcomes = [try_once(weir.port(), i) for i in range(40 if calls == "accept" else 200)]
@@ -260,15 +260,11 @@ def try_once(port, number):
             s.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
             answer = s.recv(65536)
             return answer.split()[1].decode() if answer else "closed"
-    except ConnectionError:
+    except (ConnectionError, TimeoutError):
         return "closed"
 
 
 def test_a_thread_without_work_costs_nothing(origin):
     with scene.Weir(INI % (1, origin.address), threads=2) as weir:
         assert weir.ask("/").body == "a"
-        with open(f"/proc/{weir.process.pid}/stat", encoding="ascii") as f:
-            before = f.read().rsplit(")", 1)[1].split()[11:13]
-        time.sleep(0.3)
-        with open(f"/proc/{weir.process.pid}/stat", encoding="ascii") as f:
-            assert sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13])) - sum(map(int, before)) <= 3
+        scene.until(lambda: scene.is_still(weir), "it waits")

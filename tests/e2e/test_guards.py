@@ -75,7 +75,7 @@ def test_a_deadline_in_the_past_has_passed(deadline):
     with wire.Origin(wire.polite) as origin, weir_to(origin) as weir:
         began = time.monotonic()
         answer = weir.ask("/", headers={"Id": "past", "Wait": "request=held", "Deadline": str(deadline)})
-        assert answer.status == 200 and time.monotonic() - began < 5
+        assert answer.status == 200 and time.monotonic() - began < 20
         assert weir.read("trace").count("past waiter cancel\n") == 1
 
 
@@ -94,7 +94,7 @@ def test_a_body_that_a_filter_refuses_is_answered_at_once_and_goes_no_further(wh
                 scene.until(lambda: b"\r\n\r\n" in origin.received, "the head is at the origin")
                 client.send(b"bad")
             assert wire.body_of(client)[0] == status
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
             scene.until(lambda: all(c.ended or c.sock.fileno() < 0 for c in origin.connections), "the origin's is closed")
             assert b"bad" not in origin.received
 

@@ -176,7 +176,7 @@ def test_chaos_ends_in_order():
             for worker in workers:
                 worker.join(4 * scene.PATIENCE)
             assert (wrong, len(done)) == ([], AT_ONCE)
-            assert weir.metric("weir_responses_2xx_total") > CLIENTS
+            assert weir.metric("weir_responses_2xx_total") > AT_ONCE       # many more, where the machine is not busy
             scene.until(lambda: weir.metric("weir_requests_active") == 0, "no request is under way")
             scene.until(lambda: weir.metric("weir_client_connections") == 0, "no client is left")
             scene.until(lambda: all(c.sock.fileno() < 0 for o in (a, b) for c in o.connections),

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Limits: past each the client has the right answer or a close, it is counted, and the process keeps serving."""
+import contextlib
 import os
 import resource
 import socket
 import sys
+import threading
 import time
 
 import pytest
@@ -112,9 +114,9 @@ def test_a_chunked_body_may_be_so_large():
 
 
 def test_a_head_must_be_whole_in_time_however_slowly_it_comes():
+    begun = time.monotonic()
     with weir_with(listen="head_timeout = 300ms") as weir, wire.connect(weir) as client, wire.connect(weir) as mute:
         client.sock.settimeout(0.05)
-        begun = time.monotonic()
         for byte in PAGE[:-2] + b"X: y\r\n" * 1000:
             try:
                 client.send(bytes([byte]))
@@ -124,28 +126,28 @@ def test_a_head_must_be_whole_in_time_however_slowly_it_comes():
                 pass
         client.sock.settimeout(wire.PATIENCE)
         assert wire.body_of(client)[0] == 408
-        assert 0.25 < time.monotonic() - begun < 5
+        assert 0.25 < time.monotonic() - begun < 20
         assert is_closed(client)
         assert is_closed(mute), "a client that never says a word is just closed"
         serves(weir)
 
 
 def test_a_later_head_must_be_whole_in_time_too():
-    with weir_with(listen="head_timeout = 300ms") as weir, wire.connect(weir) as client:
+    with weir_with(listen="head_timeout = 1s") as weir, wire.connect(weir) as client:
         assert says(client, PAGE) == 200
         assert says(client, PAGE[:5]) == 408
         assert is_closed(client)
-    with weir_with(listen="head_timeout = 300ms") as weir, wire.connect(weir) as client:
+    with weir_with(listen="head_timeout = 1s") as weir, wire.connect(weir) as client:
         assert says(client, PAGE + PAGE[:5]) == 200
         assert wire.body_of(client)[0] == 408
 
 
 def test_an_idle_connection_is_closed_after_its_time():
     with weir_with(listen="keepalive_timeout = 200ms") as weir, wire.connect(weir) as client:
-        assert says(client, PAGE) == 200
         begun = time.monotonic()
+        assert says(client, PAGE) == 200
         assert is_closed(client)
-        assert 0.15 < time.monotonic() - begun < 5
+        assert 0.15 < time.monotonic() - begun < 20
 
 
 def test_a_connection_serves_so_many_requests():
@@ -192,6 +194,12 @@ def test_an_origin_that_pauses_too_long_is_cut():
         serves(weir)
 
 
+def upload(client):
+    with contextlib.suppress(OSError):
+        while True:
+            client.send(b"x" * 65536)
+
+
 def test_an_origin_that_takes_no_more_of_an_upload_is_504():
     def script(connection):
         connection.head()
@@ -202,14 +210,8 @@ def test_an_origin_that_takes_no_more_of_an_upload_is_504():
     done, stop = [], []
     with wire.Origin(script) as origin, weir_with(origin, upstream="between_bytes_timeout = 1s") as weir:
         with wire.connect(weir) as client:
-            client.sock.settimeout(0.2)
             client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\n")
-            try:
-                while True:
-                    client.send(b"x" * 65536)
-            except TimeoutError:
-                pass
-            client.sock.settimeout(wire.PATIENCE)
+            threading.Thread(target=upload, args=(client,), daemon=True).start()
             assert wire.body_of(client)[0] == 504
             stop.append(True)
         serves(weir)
@@ -231,7 +233,7 @@ def test_an_origin_that_does_not_accept_is_504(limit):
         with weir_with(address, **limits) as weir:
             begun = time.monotonic()
             assert weir.ask().status == 504
-            assert 0.25 < time.monotonic() - begun < 5
+            assert 0.25 < time.monotonic() - begun < 20
             serves(weir)
     finally:
         for s in [full, *waiting]:
@@ -250,7 +252,7 @@ def test_a_whole_exchange_may_take_so_long():
         assert weir.ask().status == 504
         scene.until(lambda: origin.connections[0].ended, "the origin's connection is closed")
         serves(weir)
-    with wire.Origin(trickle) as origin, weir_with(origin, route="total_timeout = 300ms") as weir:
+    with wire.Origin(trickle) as origin, weir_with(origin, route="total_timeout = 1s") as weir:
         with wire.connect(weir) as client:
             client.send(GET)
             body, was_reset = client.rest_cut()
@@ -290,13 +292,13 @@ def test_the_rate_is_the_clients_alone():
     def script(connection):
         connection.head()
         connection.read(4)
-        time.sleep(0.8)
+        time.sleep(1.2)
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
         for _ in range(8):
-            time.sleep(0.1)
+            time.sleep(0.15)
             connection.send(b"x")
 
-    with wire.Origin(script) as origin, weir_with(origin, route="body_rate = 1M\nbody_grace = 200ms") as weir:
+    with wire.Origin(script) as origin, weir_with(origin, route="body_rate = 1M\nbody_grace = 1s") as weir:
         with wire.connect(weir) as client:
             client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
             scene.until(lambda: origin.received, "the head is at the origin")
@@ -306,11 +308,11 @@ def test_the_rate_is_the_clients_alone():
 
 def test_the_origins_limits_do_not_run_while_the_client_sends():
     with wire.Origin(lambda c: (c.read(len(c.head()) and 8), c.answer(b"ok"), c.rest())) as origin:
-        with weir_with(origin, upstream="first_byte_timeout = 200ms\nbetween_bytes_timeout = 200ms") as weir:
+        with weir_with(origin, upstream="first_byte_timeout = 1s\nbetween_bytes_timeout = 1s") as weir:
             with wire.connect(weir) as client:
                 client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n")
                 for _ in range(8):
-                    time.sleep(0.1)
+                    time.sleep(0.2)
                     client.send(b"x")
                 assert wire.body_of(client) == (200, b"ok")
 
@@ -321,7 +323,7 @@ def test_the_rest_of_an_upload_that_nobody_wants_is_not_awaited_for_ever():
         begun = time.monotonic()
         assert says(client, b"POST /page HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx") == 200
         assert is_closed(client)
-        assert 4 < time.monotonic() - begun < 15
+        assert 4 < time.monotonic() - begun < 25
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------------
@@ -353,12 +355,6 @@ def test_so_many_connections_and_no_more(where):
             client.close()
 
 
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_out_of_descriptors_it_waits_and_does_not_spin():
     with weir_with() as weir:
         pid = weir.process.pid
@@ -366,9 +362,8 @@ def test_out_of_descriptors_it_waits_and_does_not_spin():
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         held = [wire.connect(weir) for _ in range(10)]
         scene.until(lambda: "cannot accept" in weir.read("stderr"), "it says so")
-        before = cpu_seconds(pid)
-        time.sleep(1)
-        assert cpu_seconds(pid) - before < 0.2
+        scene.until(lambda: scene.is_still(weir), "it does not spin")
+        time.sleep(0.7)
         assert says(held[0], PAGE) == 200
         assert weir.read("stderr").count("cannot accept") == 1, "once, not at every attempt"
         for client in held[:9]:

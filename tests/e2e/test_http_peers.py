@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,13 @@ def running(command, ready):
         process.wait(scene.PATIENCE)
 
 
+def connects(path):
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        return True
+    return False
+
+
 @pytest.fixture(scope="module")
 def nginx(folder):
     """A Weir in front of nginx."""
@@ -92,7 +100,7 @@ def nginx(folder):
         f.write(NGINX.format(folder=folder))
     path = os.path.join(folder, "nginx.sock")
     command = [program, "-c", os.path.join(folder, "nginx.conf"), "-e", os.path.join(folder, "nginx.log")]
-    with running(command, lambda: os.path.exists(path)), scene.Weir(INI.format(origin="unix:" + path)) as weir:
+    with running(command, lambda: connects(path)), scene.Weir(INI.format(origin="unix:" + path)) as weir:
         yield weir
 
 

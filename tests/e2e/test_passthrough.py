@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+import proxies
 import scene
 import wire
 
@@ -32,7 +33,7 @@ upstream = a
 [route b]
 match = *.b.example:443/*
 upstream = b
-tunnel_timeout = 1s
+%(silence)s
 [route page]
 match = page.example/*
 respond.status = 200
@@ -69,11 +70,11 @@ def _origins(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def passing(origins, more="", listen="", modules=""):
+def passing(origins, more="", listen="", modules="", silence=""):
     folder, ports = origins
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        dead = free.getsockname()
-    weir = scene.Weir(modules + INI % {"a": ports["a.example"], "b": ports["x.b.example"], "dead": f"{dead[0]}:{dead[1]}", "more": more})
+    dead = proxies.free_port()
+    weir = scene.Weir(modules + INI % {"a": ports["a.example"], "b": ports["x.b.example"], "dead": f"127.0.0.1:{dead}", "more": more,
+                                      "silence": silence})
     text = weir.read("weir.ini").replace("[listen web]\n", f"[listen web]\ntls = passthrough\n{listen}\n", 1)
     with open(weir.path("weir.ini"), "w", encoding="utf-8") as f:
         f.write(text)
@@ -125,6 +126,7 @@ def logged(weir, count):
 def test_each_name_leads_to_its_origin_and_its_certificate(origins):
     with passing(origins) as weir:
         assert ask(weir, "a.example") == b"a.example: hello\n"
+        logged(weir, 1)                                                # its origin has heard of its end, too
         assert ask(weir, "x.b.example") == b"x.b.example: hello\n"     # its first server is dead, and the second is tried
         lines = logged(weir, 2)
         assert lines[0].startswith("TLS a.example https / 200 ") and lines[0].endswith(" a -")
@@ -159,8 +161,7 @@ def test_without_a_name_the_route_of_all_hosts_is_taken(origins):
 
 
 def test_an_origin_that_is_not_there(origins):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = proxies.free_port()
     more = f"[upstream gone]\nserver = 127.0.0.1:{port}\n[route gone]\nmatch = gone.example/*\nupstream = gone"
     with passing(origins, more=more) as weir:
         assert turned_away(weir, hello("gone.example")) == 80
@@ -215,7 +216,7 @@ def test_who_leaves_within_its_hello(origins):
 
 
 def test_silence_is_bounded_by_the_route(origins):
-    with passing(origins) as weir:
+    with passing(origins, silence="tunnel_timeout = 2s") as weir:
         context = trusting(weir, "x.b.example")
         with socket.create_connection(("127.0.0.1", weir.port()), scene.PATIENCE) as raw:
             with context.wrap_socket(raw, server_hostname="x.b.example", suppress_ragged_eofs=True) as tls:
@@ -260,7 +261,7 @@ def test_the_origin_may_be_told_of_the_client(origins):
 
 def test_many_at_once_on_several_threads(origins):
     folder, ports = origins
-    ini = INI % {"a": ports["a.example"], "b": ports["x.b.example"], "dead": ports["x.b.example"], "more": ""}
+    ini = INI % {"a": ports["a.example"], "b": ports["x.b.example"], "dead": ports["x.b.example"], "more": "", "silence": ""}
     weir = scene.Weir(ini, threads=2)
     text = weir.read("weir.ini").replace("[listen web]\n", "[listen web]\ntls = passthrough\n", 1)
     with open(weir.path("weir.ini"), "w", encoding="utf-8") as f:

@@ -321,16 +321,15 @@ def test_a_reload_moves_listeners(weir):
     weir.write()
     weir.start()
     first = weir.port()
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    with scene.claim() as other:
         second = other.getsockname()[1]
-    weir.write(listen=f"address = 127.0.0.1:{second}")
-    assert weir.ctl("reload").returncode == 0
-    assert {l["address"] for l in weir.status()["listeners"]} == {f"127.0.0.1:{first}", f"127.0.0.1:{second}"}
-    socket.create_connection(("127.0.0.1", second)).close()
-    weir.write()
-    assert weir.ctl("reload").returncode == 0
-    with pytest.raises(ConnectionRefusedError):
-        until(lambda: socket.create_connection(("127.0.0.1", second)).close(), "never")
+        weir.write(listen=f"address = 127.0.0.1:{second}")
+        assert weir.ctl("reload").returncode == 0
+        assert {l["address"] for l in weir.status()["listeners"]} == {f"127.0.0.1:{first}", f"127.0.0.1:{second}"}
+        socket.create_connection(("127.0.0.1", second)).close()
+        weir.write()
+        assert weir.ctl("reload").returncode == 0
+        until(lambda: refused(second), "nobody listens there any more")
     assert weir.get() == (200, "one")
 
 

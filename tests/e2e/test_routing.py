@@ -365,7 +365,7 @@ def test_websockets_stay_through_reloads_and_changes_and_go_as_the_operator_says
         assert weir.call("DELETE", "/v1/routes/gone")[0] == 200
         gone.talk(b"still here")
         assert weir.call("PUT", "/v1/routes/gone", {"match": "gone.test/*", "upstream": "a"})[0] == 200
-        assert weir.call("DELETE", "/v1/routes/gone?close=300ms")[0] == 200
+        assert weir.call("DELETE", "/v1/routes/gone?close=2s")[0] == 200
         gone.talk(b"and still")
         assert gone.ended()
         ws.talk(b"untouched")

@@ -172,8 +172,6 @@ order_resume(struct weir_exchange *x, struct held *held, const char *how)
 		weir_offload(resume_soon, held);
 	if (strcmp(how, "thread") == 0)
 		hand_over(weir_thread_state(x), held);
-	else
-		hold(held);
 }
 
 static enum weir_verdict
@@ -194,6 +192,8 @@ on_phase(struct weir_exchange *x, const void *settings, const void *state, const
 	held->verdict = verdict_field(x, "Resume", WEIR_NEXT);
 	held->token = weir_wait(x, deadline != NULL ? atoi(deadline) : 60000, verdict_field(x, "Late", WEIR_NEXT),
 		strcmp(how, "thread") == 0 ? NULL : cancelled, held);
+	if (strcmp(how, "thread") != 0)
+		hold(held);	/* before the scene can hear of it, and resume it */
 	note(set->file, "%s waiter waits %s", id_of(x), phase);
 	order_resume(x, held, how);
 	return WEIR_WAIT;
