@@ -93,7 +93,7 @@ routed(struct weir_exchange *x)
 
 	if (x->route == NULL)
 		return exchange_fail(x, 404, "no route matches");
-	x->chain = &x->route->chain;
+	x->chain = x->route->chain;
 	s = &x->route->settings;
 	x->upstream_section = s->upstream;
 	if (s->body_size > 0 && x->upload.in == FRAMING_LENGTH && x->upload.left > s->body_size) {

@@ -83,5 +83,5 @@ generation_print_chain(const struct generation *generation, FILE *to)
 	for (size_t i = 0; i < generation->listen_count; i++)
 		print_chain(to, generation, generation->listens[i].section, &generation->listens[i].chain);
 	for (size_t i = 0; i < generation->route_count; i++)
-		print_chain(to, generation, generation->routes[i]->section, &generation->routes[i]->chain);
+		print_chain(to, generation, generation->routes[i]->section, generation->routes[i]->chain);
 }

@@ -22,9 +22,8 @@ struct walk {
 	bool is_plain;				/* it sets nothing that hooks look at */
 
 	/* The last chain of such a section, and what it was made for. */
-	bool has_plain;
 	bool plain_used[LOADER_MODULES_MAX];
-	struct chain plain;
+	const struct chain *plain;
 };
 
 bool
@@ -144,29 +143,31 @@ parse_modules(struct walk *walk)
 	return copy;
 }
 
-static bool
-lay_chain(struct walk *walk, struct chain *chain, const void **settings, enum weir_phase begin)
+/* Of the section at hand, shared by those that are alike. NULL where something is wrong, which is reported, or the settings
+ * are not sound. */
+static const struct chain *
+lay_chain(struct walk *walk, const void **settings, enum weir_phase begin)
 {
 	struct generation *generation = walk->sections->build->generation;
 	size_t size = generation->module_count * sizeof(*walk->used);
+	struct chain *chain;
 
 	if (!section_sound(walk->sections))
-		return true;
-	if (walk->is_plain && walk->has_plain && memcmp(walk->used, walk->plain_used, size) == 0) {
-		*chain = walk->plain;
-		return true;
-	}
+		return NULL;
+	if (walk->is_plain && walk->plain != NULL && memcmp(walk->used, walk->plain_used, size) == 0)
+		return walk->plain;
+	if ((chain = take(walk->sections, 1, sizeof(*chain))) == NULL)
+		return NULL;
 	if (!chain_build(chain, generation, settings, walk->used, begin)) {
 		walk->sections->build->failed = true;
-		return false;
+		return NULL;
 	}
 	generation->hook_count += chain->first[WEIR_PHASES];
 	if (walk->is_plain) {
-		walk->has_plain = true;
 		memcpy(walk->plain_used, walk->used, size);
-		walk->plain = *chain;
+		walk->plain = chain;
 	}
-	return true;
+	return chain;
 }
 
 /* --- upstreams ------------------------------------------------------------------------------------------ */
@@ -260,8 +261,21 @@ fill_route(struct walk *walk, struct weir_route *route, unsigned index)
 {
 	*route = (struct weir_route){ .name = walk->at->name, .section = walk->at, .index = index };
 	option_fill(walk->sections->build, &walk->sections->owners[0], walk->at, &route->settings);
-	return (route->module_settings = parse_modules(walk)) != NULL &&
-		lay_chain(walk, &route->chain, route->module_settings, WEIR_PHASE_ROUTE);
+	if ((route->module_settings = parse_modules(walk)) == NULL)
+		return false;
+	route->chain = lay_chain(walk, route->module_settings, WEIR_PHASE_ROUTE);
+	return !walk->sections->build->failed;
+}
+
+/* So many, from where a line begins. */
+static union route_slot *
+take_routes(struct sections *sections, size_t count)
+{
+	char *memory = take(sections, count + 1, sizeof(union route_slot));
+
+	if (memory == NULL)
+		return NULL;
+	return (union route_slot *)(void *)(memory + (ROUTE_LINE - (uintptr_t)memory % ROUTE_LINE) % ROUTE_LINE);
 }
 
 bool
@@ -269,7 +283,7 @@ section_fill_routes(struct sections *sections)
 {
 	struct generation *generation = sections->build->generation;
 	size_t count = count_kind(sections, "route");
-	struct weir_route *routes = take(sections, count, sizeof(*routes));
+	union route_slot *routes = take_routes(sections, count);
 	struct walk walk = { .sections = sections, .kind = "route" };
 
 	generation->routes = take(sections, count, sizeof(struct weir_route *));
@@ -278,8 +292,8 @@ section_fill_routes(struct sections *sections)
 		return false;
 	option_check_owners(sections->build, sections->owners, generation->module_count + 1, walk.kind);
 	for (unsigned i = 0; next_section(&walk); i++) {
-		generation->routes[i] = &routes[i];
-		if (!fill_route(&walk, &routes[i], i))
+		generation->routes[i] = &routes[i].route;
+		if (!fill_route(&walk, &routes[i].route, i))
 			return false;
 	}
 	generation->route_count = count;
@@ -322,6 +336,8 @@ check_address(struct sections *sections, const struct listen *listen, size_t at)
 static bool
 fill_listen(struct walk *walk, struct listen *listen, unsigned index)
 {
+	const struct chain *chain;
+
 	*listen = (struct listen){ .name = walk->at->name, .section = walk->at, .index = index };
 	option_fill(walk->sections->build, &walk->sections->owners[0], walk->at, &listen->settings);
 	for (size_t i = 0; i < listen->settings.address.count; i++)
@@ -329,8 +345,11 @@ fill_listen(struct walk *walk, struct listen *listen, unsigned index)
 	if (listen->settings.tls == LISTEN_TERMINATE && walk->sections->build->generation->certificates.count == 0)
 		report_error(walk->sections->build->report, walk->at->file, walk->at->line, "[listen %s] has `tls = yes`, but there "
 			"is no certificate: write a section [certificate NAME] with the lines `certificate` and `key`", walk->at->name);
-	return (listen->module_settings = parse_modules(walk)) != NULL &&
-		lay_chain(walk, &listen->chain, listen->module_settings, WEIR_PHASE_ACCEPT);
+	if ((listen->module_settings = parse_modules(walk)) == NULL)
+		return false;
+	if ((chain = lay_chain(walk, listen->module_settings, WEIR_PHASE_ACCEPT)) != NULL)
+		listen->chain = *chain;
+	return !walk->sections->build->failed;
 }
 
 bool

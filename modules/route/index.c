@@ -88,6 +88,8 @@ find_path(const struct route_index *index, const struct host *host, const struct
 	while (route == NULL && depths != 0) {
 		unsigned depth = ROUTE_DEPTH_MOST - (unsigned)__builtin_clzll(depths);
 
+		if (depth == 0 && host->all != NULL)
+			return host->all;
 		depths &= ~((uint64_t)1 << depth);
 		place = place_slot(index, host, true, cuts->at[depth].hash, asked->path, cuts->at[depth].length);
 		route = find_candidate(index, place, asked);
@@ -105,12 +107,12 @@ find_host(const struct route_index *index, const struct name *name, const struct
 
 	if (index->ports && asked->port != 0) {
 		host = host_slot(index, name, asked->port);
-		route = host->name != NULL ? find_path(index, host, cuts, asked) : NULL;
+		route = host->size != 0 ? find_path(index, host, cuts, asked) : NULL;
 	}
 	if (route != NULL)
 		return route;
 	host = host_slot(index, name, 0);
-	return host->name != NULL ? find_path(index, host, cuts, asked) : NULL;
+	return host->size != 0 ? find_path(index, host, cuts, asked) : NULL;
 }
 
 /* The name itself, then *.suffix from the longest suffix that a pattern could have. */

@@ -112,13 +112,17 @@ add_host(struct route_index *index, const struct route_pattern *pattern)
 
 	name.hash = hash_host(index->seed, pattern->host);
 	host = host_slot(index, &name, pattern->port);
-	assert(host->name == NULL);
+	assert(host->size == 0 && name.length <= ROUTE_HOST_MOST);
 	*host = (struct host){
 		.hash = mix_host(name.hash, pattern->port, pattern->wildcard),
-		.name = pattern->host,
 		.port = pattern->port,
 		.wildcard = pattern->wildcard,
+		.size = (name.length + 1) & 0x7fff,
 	};
+	if (host->size <= HOST_TEXT)
+		memcpy(host->text, name.text, name.length);
+	else
+		host->name = name.text;
 	index->ports |= pattern->port != 0;
 	index->any |= pattern->wildcard && *pattern->host == '\0';
 	if (labels > index->labels)
@@ -259,7 +263,18 @@ fill(struct route_index *index, struct scratch *s, const struct route_entry *ent
 		add_candidates(index->candidates + begin, s->sorted + begin, size, needs);
 		if (size == 1)
 			place->only = index->candidates[begin];
+		if (size == 1 && place->below && place->length == 0 && place->only.conditions == NULL)
+			s->host[s->hosts.group[first]]->all = place->only.route;
 	}
+}
+
+/* To where a line begins, in memory with one more than is wanted. */
+static void *
+align(void *memory)
+{
+	uintptr_t at = (uintptr_t)memory;
+
+	return memory == NULL ? NULL : (char *)memory + (HOST_LINE - at % HOST_LINE) % HOST_LINE;
 }
 
 static bool
@@ -268,7 +283,7 @@ take_tables(struct route_index *index, size_t count, const struct scratch *s,
 {
 	index->hosts_mask = mask_for(s->hosts.count);
 	index->places_mask = mask_for(s->places.count);
-	index->hosts = needs->alloc(needs->with, index->hosts_mask + 1, sizeof(*index->hosts));
+	index->hosts = align(needs->alloc(needs->with, index->hosts_mask + 2, sizeof(*index->hosts)));
 	index->places = needs->alloc(needs->with, index->places_mask + 1, sizeof(*index->places));
 	index->candidates = needs->alloc(needs->with, count + 1, sizeof(*index->candidates));
 	return index->hosts != NULL && index->places != NULL && index->candidates != NULL;

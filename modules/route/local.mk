@@ -21,7 +21,8 @@ modules_route_test_index_SOURCES = \
 	modules/route/index.c \
 	modules/route/index_build.c \
 	modules/route/pattern.c \
-	modules/route/test_index.c
+	modules/route/test_index.c \
+	modules/route/test_table.h
 modules_route_test_index_LDADD = $(CMOCKA_LIBS)
 
 TESTS += modules/route/test_route.py

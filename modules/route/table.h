@@ -10,21 +10,32 @@
 
 #include <string.h>
 
+enum { HOST_LINE = 64, HOST_TEXT = 32 };
+
+/* One line of the processor's cache: with 100,000 routes a look-up waits for memory, and most hosts have a short name and one
+ * route for all their paths, so that there is nowhere else to look. */
 struct host {
 	uint64_t hash;
-	const char *name;		/* of the pattern; NULL: the slot is empty */
 	uint64_t depths;		/* bit d: a prefix of d segments */
+	const void *all;		/* the route of the prefix without segments, where it is alone and without conditions; or NULL */
 	uint32_t longest;		/* bytes of an exact path; 0: it has none */
 	uint16_t port;
-	bool wildcard;
+	uint16_t size : 15;		/* of the name, and one; 0: the slot is empty */
+	uint16_t wildcard : 1;
+	union {
+		char text[HOST_TEXT];	/* of a name that fits */
+		const char *name;	/* of a longer one: the pattern's */
+	};
 };
+
+_Static_assert(sizeof(struct host) == HOST_LINE, "a host fills a line");
 
 struct candidate {
 	const void *route;
 	const void *conditions;		/* NULL: it fits always */
 };
 
-/* With 100,000 routes a look-up waits for memory: most places have one candidate, and hold it themselves. */
+/* Most places have one candidate, and hold it themselves. */
 struct place {
 	uint64_t hash;
 	const struct host *host;	/* NULL: the slot is empty */
@@ -57,6 +68,12 @@ struct route_index {
 	bool ports, any;		/* does a pattern name a port, or any host? */
 };
 
+static inline const char *
+host_name(const struct host *host)
+{
+	return host->size <= HOST_TEXT ? host->text : host->name;
+}
+
 /* The host's slot, or the empty one where it would stand. */
 static inline struct host *
 host_slot(const struct route_index *index, const struct name *name, uint16_t port)
@@ -66,9 +83,9 @@ host_slot(const struct route_index *index, const struct name *name, uint16_t por
 
 	for (size_t i = hash;; i++) {
 		host = &index->hosts[i & index->hosts_mask];
-		if (host->name == NULL || (host->hash == hash && host->port == port &&
-		    host->wildcard == name->wildcard && strncmp(host->name, name->text, name->length) == 0 &&
-		    host->name[name->length] == '\0'))
+		if (host->size == 0 || (host->hash == hash && host->port == port &&
+		    host->wildcard == name->wildcard && host->size == name->length + 1 &&
+		    memcmp(host_name(host), name->text, name->length) == 0))
 			return host;
 	}
 }

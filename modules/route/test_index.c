@@ -3,131 +3,9 @@
  * Scenes for route's patterns and index: which route a request takes, whatever the order in the files, and that
  * a hundred thousand others do not slow it down.
  */
-#include "index.h"
+#include "test_table.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <cmocka.h>
-
-/* --- a table of routes, as the module would gather them ------------------------------------------------------- */
-
-struct table {
-	struct route_entry *entries;
-	struct route_pattern *patterns;
-	char *texts;			/* room for the patterns */
-	size_t count, capacity, used;
-	struct route_index *index;
-	void *memory[16];		/* what the index took */
-	unsigned pieces, clashes;
-	const char *clash[2];		/* the routes of the last clash */
-};
-
-#define ROOM_EACH 512
-
-static struct table
-table_of(size_t capacity)
-{
-	struct table table = { .capacity = capacity };
-
-	table.entries = calloc(capacity, sizeof(*table.entries));
-	table.patterns = calloc(capacity, sizeof(*table.patterns));
-	table.texts = malloc(capacity * ROOM_EACH);
-	assert_true(table.entries != NULL && table.patterns != NULL && table.texts != NULL);
-	return table;
-}
-
-static void
-table_drop(struct table *table)
-{
-	while (table->pieces > 0)
-		free(table->memory[--table->pieces]);
-	free(table->entries);
-	free(table->patterns);
-	free(table->texts);
-}
-
-/* "METHOD": the only condition that these scenes know, and its own text; NULL: none. */
-static void
-add_with(struct table *table, const char *text, const char *route, const char *method)
-{
-	size_t i = table->count++;
-	const char *why;
-
-	assert_true(i < table->capacity && ROUTE_PATTERN_ROOM(strlen(text)) <= ROOM_EACH);
-	why = route_pattern_read(&table->patterns[i], text, strlen(text), table->texts + i * ROOM_EACH);
-	if (why != NULL)
-		fail_msg("%s: %s", text, why);
-	table->entries[i] = (struct route_entry){
-		.pattern = &table->patterns[i],
-		.route = route,
-		.conditions = method,
-		.conditions_text = method != NULL ? method : "",
-		.conditions_count = method != NULL,
-		.order = (unsigned)i,
-	};
-}
-
-static void
-add(struct table *table, const char *text)
-{
-	add_with(table, text, text, NULL);
-}
-
-static void *
-give(void *with, size_t count, size_t size)
-{
-	struct table *table = with;
-
-	assert_true(table->pieces < 16);
-	return table->memory[table->pieces++] = calloc(count, size);
-}
-
-static void
-note_clash(void *with, const struct route_entry *a, const struct route_entry *b)
-{
-	struct table *table = with;
-
-	table->clashes++;
-	table->clash[0] = a->route;
-	table->clash[1] = b->route;
-}
-
-static void
-build(struct table *table)
-{
-	struct route_index_needs needs = { give, note_clash, table, 0x9e3779b97f4a7c15 };
-
-	table->index = route_index_build(table->entries, table->count, &needs);
-	assert_non_null(table->index);
-}
-
-static bool
-is_method(const void *conditions, void *with)
-{
-	return strcmp(conditions, with) == 0;
-}
-
-static const char *
-find_method(const struct table *table, const char *host, uint16_t port, const char *path, const char *method)
-{
-	char asked[16];
-	struct route_question question = { .host = host, .port = port, .path = path, .fits = is_method, .with = asked };
-	const char *route;
-
-	snprintf(asked, sizeof(asked), "%s", method);
-	route = route_index_find(table->index, &question);
-	return route != NULL ? route : "none";
-}
-
-static const char *
-find(const struct table *table, const char *host, const char *path)
-{
-	return find_method(table, host, 0, path, "GET");
-}
 
 /* --- scenes -------------------------------------------------------------------------------------------------- */
 
@@ -439,6 +317,42 @@ nanoseconds_each(const struct table *table, const char *host, const char *path, 
 	return best;
 }
 
+/* A name of so many bytes, in labels of seven; it ends with this letter. */
+static void
+write_name(char *to, size_t length, char last)
+{
+	for (size_t i = 0; i < length; i++)
+		to[i] = i % 8 == 7 ? '.' : 'a';
+	to[length - 1] = last;
+	to[length] = '\0';
+}
+
+static void
+a_name_may_be_of_any_length(void **state)
+{
+	enum { LONGEST = 160 };
+	struct table table = table_of(LONGEST + 1);
+	static char patterns[LONGEST + 1][LONGEST + 16];
+	char name[LONGEST + 8], other[LONGEST + 8], asked[LONGEST + 16];
+
+	(void)state;
+	for (size_t length = 1; length <= LONGEST; length++) {
+		write_name(name, length, 'b');
+		snprintf(patterns[length], sizeof(patterns[length]), "%s%s/*", length % 2 == 0 ? "*." : "", name);
+		add(&table, patterns[length]);
+	}
+	build(&table);
+	for (size_t length = 1; length <= LONGEST; length++) {
+		write_name(name, length, 'b');
+		write_name(other, length, 'c');
+		snprintf(asked, sizeof(asked), "%s%s", length % 2 == 0 ? "x." : "", name);
+		assert_string_equal(find(&table, asked, "/any"), patterns[length]);
+		snprintf(asked, sizeof(asked), "%s%s", length % 2 == 0 ? "x." : "", other);
+		assert_string_equal(find(&table, asked, "/any"), "none");
+	}
+	table_drop(&table);
+}
+
 /* The figure is printed; the limit is wide, since other programs run at the same time. */
 static void
 a_hundred_thousand_routes_cost_what_one_does(void **state)
@@ -483,6 +397,7 @@ main(void)
 		cmocka_unit_test(what_could_never_match_is_an_error),
 		cmocka_unit_test(the_deepest_prefix_is_found),
 		cmocka_unit_test(the_index_agrees_with_the_obvious_way),
+		cmocka_unit_test(a_name_may_be_of_any_length),
 		cmocka_unit_test(a_hundred_thousand_routes_cost_what_one_does),
 	};
 

@@ -67,6 +67,8 @@ scene_hook(struct weir_exchange *x, const void *settings, void *state)
 }
 
 /* The scene's hook in every phase that has a weir_hook. */
+static struct chain scene_chain;		/* of the route */
+
 static inline void
 chain_scene(struct chain *chain)
 {
@@ -97,7 +99,8 @@ join_module(struct generation *g)
 	g->routes[0]->module_settings = scene_settings;
 	g->upstreams[0]->module_settings = scene_settings;
 	chain_scene(&g->listens[0].chain);
-	chain_scene(&g->routes[0]->chain);
+	chain_scene(&scene_chain);
+	g->routes[0]->chain = &scene_chain;
 }
 
 static inline uint16_t

@@ -238,10 +238,10 @@ routes_that_set_nothing_share_all(void **state)
 	const struct weir_route *a = find_route(generation, "a");
 
 	assert_ptr_equal(a->module_settings, generation->module_settings);
-	assert_ptr_equal(find_route(generation, "b")->chain.hooks, a->chain.hooks);
-	assert_ptr_not_equal(find_route(generation, "c")->chain.hooks, a->chain.hooks);
-	assert_ptr_not_equal(find_route(generation, "d")->chain.hooks, a->chain.hooks);
-	assert_chain(&find_route(generation, "e")->chain, "access probe, log probe");
+	assert_ptr_equal(find_route(generation, "b")->chain->hooks, a->chain->hooks);
+	assert_ptr_not_equal(find_route(generation, "c")->chain->hooks, a->chain->hooks);
+	assert_ptr_not_equal(find_route(generation, "d")->chain->hooks, a->chain->hooks);
+	assert_chain(find_route(generation, "e")->chain, "access probe, log probe");
 }
 
 static void
@@ -256,10 +256,10 @@ chains_hold_what_each_section_uses(void **state)
 	assert_chain(&generation->listens[0].chain,
 		"request probe, route matcher, access probe, peer matcher, log probe");
 	assert_chain(&generation->listens[1].chain, "route matcher, peer matcher");
-	assert_chain(&find_route(generation, "all")->chain,
+	assert_chain(find_route(generation, "all")->chain,
 		"route matcher, access probe, peer matcher, log probe");
-	assert_chain(&find_route(generation, "off")->chain, "route matcher, peer matcher");
-	assert_chain(&find_route(generation, "silent")->chain, "route matcher, access probe, peer matcher");
+	assert_chain(find_route(generation, "off")->chain, "route matcher, peer matcher");
+	assert_chain(find_route(generation, "silent")->chain, "route matcher, access probe, peer matcher");
 }
 
 static void
@@ -269,8 +269,8 @@ a_module_switched_off_for_all_can_be_switched_on_for_one(void **state)
 		"[module probe]\nenable = no\n[route plain]\n" PLAIN "[route on]\nprobe.enable = yes\n");
 
 	assert_chain(&generation->listens[0].chain, "");
-	assert_chain(&find_route(generation, "plain")->chain, "");
-	assert_chain(&find_route(generation, "on")->chain, "access probe, log probe");
+	assert_chain(find_route(generation, "plain")->chain, "");
+	assert_chain(find_route(generation, "on")->chain, "access probe, log probe");
 }
 
 /* It has nothing to do there, and its check nothing to look at. */
@@ -281,8 +281,8 @@ a_module_without_its_required_option_has_no_hooks_there(void **state)
 		"[module strict]\n[route named]\nstrict.name = abc\n[route plain]\n" PLAIN);
 
 	assert_chain(&generation->listens[0].chain, "");
-	assert_chain(&find_route(generation, "named")->chain, "access strict");
-	assert_chain(&find_route(generation, "plain")->chain, "");
+	assert_chain(find_route(generation, "named")->chain, "access strict");
+	assert_chain(find_route(generation, "plain")->chain, "");
 	assert_string_equal(notes, "abc has 3 letters;");
 }
 
