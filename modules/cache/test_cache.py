@@ -315,6 +315,29 @@ def test_stale_while_revalidate_refreshes_once_in_the_background(cached):
     assert cached.counted("refreshes") == before + 1 and not answers
 
 
+def test_what_a_forward_proxy_fetched_is_refreshed_too():
+    answers = [(b"one", b"1"), (b"two", b"60")]
+
+    def talk(connection):
+        while connection.head():
+            body, age = answers.pop(0)
+            connection.answer(body, b"Cache-Control: max-age=%s, stale-while-revalidate=60\r\n" % age)
+
+    with wire.Origin(talk) as origin:
+        ini = ("[module cache]\n[module route]\n[module connect]\n[route all]\nmatch = */*\nconnect.allow = *\n"
+               f"connect.networks = 127.0.0.0/8\nconnect.http_ports = {origin.port}\n")
+        with scene.Weir(ini) as weir, wire.connect(weir) as client:
+            def ask():
+                client.send(f"GET http://{origin.address}/ HTTP/1.1\r\nHost: {origin.address}\r\n\r\n")
+                return wire.body_of(client)[1]
+
+            assert ask() == b"one"
+            time.sleep(1.1)
+            assert ask() == b"one"
+            scene.until(lambda: ask() == b"two", "it is refreshed")
+            assert weir.metric("weir_cache_refreshes_total") == 1
+
+
 @pytest.mark.parametrize("how", ["503", "close", "refused"])
 def test_stale_if_error(how):
     with Cached("stale_if_error = 1h") as cached:

@@ -30,6 +30,7 @@ upstream = u
 """
 HEAD = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n"
 CROWD = 40
+BODY = bytes(range(251)) * 8355         # 2 MiB, and no two pages of it are the same
 
 
 class Stage:
@@ -209,16 +210,18 @@ def test_all_clients_leave_and_nothing_is_left():
         assert stage.asked == 1
 
 
-def test_an_origin_that_dies_in_the_middle_poisons_nothing():
+@pytest.mark.parametrize("part", [b"", b"01234"], ids=["after the head", "in the body"])
+def test_an_origin_that_dies_in_the_middle_poisons_nothing(part):
     with Stage() as stage:
         clients = stage.crowd()
         origin = stage.next()
-        origin.send(HEAD + b"Content-Length: 10\r\n\r\n01234")
+        origin.send(HEAD + b"Content-Length: 10\r\n\r\n" + part)
         for client in clients:
             client.head()
+            assert client.read(len(part)) == part
         stage.die(origin)
         for client in clients:
-            assert client.rest_cut() == (b"01234", True)
+            assert client.rest_cut() == (b"", True)
         again = stage.client()
         stage.answer(stage.next())
         all_get([again])
@@ -338,6 +341,31 @@ def test_a_slow_reader_slows_nobody():
         stage.settles()
 
 
+def test_slow_readers_hold_no_more_than_the_size():
+    """What they are still to be sent lies within it, and what finds no room passes by, whole."""
+    body = BODY * 3                         # more than the kernel takes for a client that does not read
+    with Stage("object_size = 8M", size="8M") as stage:
+        slow, senders = [], concurrent.futures.ThreadPoolExecutor(5)
+        for i in range(4):                  # three times what there is room for
+            slow.append(stage.client(f"/{i}", receive=4096))
+            senders.submit(stage.answer, stage.next(), body)
+        for client in slow:
+            client.head()
+        facts = dict(line.split(None, 1) for line in stage.weir.ctl("cache", "stats")[1].splitlines() if " " in line)
+        assert int(facts["used"]) <= int(facts["size"]) == 8 << 20, facts
+        with concurrent.futures.ThreadPoolExecutor(5) as readers:
+            rest = [readers.submit(client.read, len(body)) for client in slow]
+            quick = stage.client("/quick")
+            senders.submit(stage.answer, stage.next(), BODY)
+            all_get([quick], BODY)
+            assert [read.result() == body for read in rest] == [True] * 4
+        stage.settles()
+        other = stage.client("/other")      # and there is room again
+        senders.submit(stage.answer, stage.next(), BODY)
+        all_get([other, stage.client("/other")], BODY)
+        senders.shutdown()
+
+
 def test_eviction_while_it_is_filled_and_read():
     piece = b"x" * 60000
     with Stage(size="1M") as stage:
@@ -367,9 +395,6 @@ def in_chunks(client):
 
 def chunked(body, size=4096):
     return b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + size]), body[i:i + size]) for i in range(0, len(body), size))
-
-
-BODY = bytes(range(251)) * 8355         # 2 MiB, and no two pages of it are the same
 
 
 @pytest.mark.parametrize("pieces", ["at once", "in pieces"])

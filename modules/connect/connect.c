@@ -245,16 +245,31 @@ permit(void *argument, const struct sockaddr *address)
 	return connect_reaches(&set->networks, address);
 }
 
+/* An errand has not come by the guard: it goes where the request did that it was sent for, if anybody may. */
+static const struct connect_target *
+target_of_errand(struct weir_exchange *x, const struct settings *set)
+{
+	struct connect_target *target;
+
+	if (!weir_is_errand(x) || weir_upstream(x) != weir_direct_upstream(x) || (target = weir_alloc(x, sizeof(*target))) == NULL)
+		return NULL;
+	if (!connect_take_target(target, weir_authority(x), 80) || !connect_allows(&set->allow, &set->http_ports, target)
+			|| (target->address.length > 0 && !connect_reaches(&set->networks, &target->address.socket.any)))
+		return NULL;
+	return target;
+}
+
 static enum weir_verdict
 aim(struct weir_exchange *x, const void *c, void *s)
 {
 	const struct settings *set = c;
 	const struct state *state = s;
+	const struct connect_target *target = state->target != NULL ? state->target : target_of_errand(x, set);
 	struct weir_peer *peer = weir_peer(x);
 
-	if (state->target == NULL)
+	if (target == NULL)
 		return WEIR_NEXT;
-	peer->address = state->target->address;
+	peer->address = target->address;
 	peer->permit = permit;
 	peer->permit_argument = (void *)(uintptr_t)set;
 	peer->connect_timeout = set->connect_timeout;

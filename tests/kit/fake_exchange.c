@@ -399,6 +399,12 @@ weir_direct_upstream(struct weir_exchange *x)
 	return (const struct weir_upstream *)&x->direct;
 }
 
+const struct weir_upstream *
+weir_upstream(struct weir_exchange *x)
+{
+	return x->direct ? weir_direct_upstream(x) : NULL;
+}
+
 /* Where a test says nothing, the route's settings stand for those of the upstream. */
 const void *
 weir_upstream_settings(struct weir_exchange *x)
