@@ -9,6 +9,8 @@ libweircore_a_SOURCES = \
 	server/admin.h \
 	server/admin_calls.c \
 	server/admin_calls.h \
+	server/admin_modules.c \
+	server/admin_modules.h \
 	server/admin_port.c \
 	server/admin_port.h \
 	server/admin_routing.c \
