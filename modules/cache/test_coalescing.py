@@ -403,8 +403,7 @@ def test_what_turns_out_too_large_is_passed_on_whole(pieces):
     with Stage("object_size = 64K") as stage:
         slow = stage.client(receive=4096)
         origin = stage.next()
-        clients = [stage.client() for _ in range(5)]
-        scene.until(lambda: stage.weir.metric("weir_requests_active") >= 6, "all have asked")
+        clients = stage.crowd(5, leads=False)
         first = 8192 if pieces == "in pieces" else len(BODY)
         sender = threading.Thread(target=origin.send, args=(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY[:first]),))
         sender.start()
