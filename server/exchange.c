@@ -142,6 +142,17 @@ unconnected(struct weir_exchange *x)
 	}
 }
 
+/* A resource of https is only for who has come by TLS (RFC 9110, 7.4), or to somebody before us who is trusted. */
+static enum weir_phase
+admitted(struct weir_exchange *x)
+{
+	const char *scheme = x->request.scheme;
+
+	if (scheme != NULL && strcmp(scheme, "https") == 0 && strcmp(x->scheme, "https") != 0)
+		return exchange_fail(x, 421, "the target is https, and the client has come without TLS");
+	return WEIR_PHASE_CACHE;
+}
+
 /* What follows a phase whose hooks had nothing against it. */
 static enum weir_phase
 ended(struct weir_exchange *x)
@@ -152,7 +163,7 @@ ended(struct weir_exchange *x)
 	case WEIR_PHASE_ROUTE:
 		return routed(x);
 	case WEIR_PHASE_ACCESS:
-		return WEIR_PHASE_CACHE;
+		return admitted(x);
 	case WEIR_PHASE_CACHE:
 		return missed(x);
 	case WEIR_PHASE_PEER:
