@@ -86,7 +86,7 @@ static bool
 prepare(struct process *p, struct generation *g, struct report *report)
 {
 	if (process_add_generation(p, g)) {
-		if (sockets_open(&p->sockets, g, report) && threads_prepare(&p->threads, g))
+		if (threads_prepare(&p->threads, g) && sockets_open(&p->sockets, g, report))
 			return true;
 		p->living_count--;
 	}

@@ -29,6 +29,7 @@ struct socket_set {
 	unsigned count;
 	unsigned listen;		/* index of its [listen] section in the newest generation */
 	bool wanted;			/* by that generation */
+	bool told;			/* the log has it */
 	bool inherited;			/* from a service manager, which keeps it open */
 	bool lent;			/* another Weir has it too, and answers for its queue and its file */
 };

@@ -94,12 +94,14 @@ released(struct generation *g, void *argument)
 	generation_free(&g);
 }
 
-static void
-log_addresses(const struct process *p)
+void
+process_log_addresses(struct process *p)
 {
-	for (const struct socket_set *set = p->sockets.first; set != NULL; set = set->next)
-		if (set->wanted)
+	for (struct socket_set *set = p->sockets.first; set != NULL; set = set->next) {
+		if (set->wanted && !set->told)
 			weir_log(WEIR_LOG_NOTICE, "listening on %s", set->text);
+		set->told = set->wanted;
+	}
 }
 
 /* Every thread serves. */
@@ -107,7 +109,7 @@ static void
 be_ready(struct process *p)
 {
 	p->ready = true;
-	log_addresses(p);
+	process_log_addresses(p);
 	notify_send("READY=1\nMAINPID=%ld\nSTATUS=serving generation %" PRIu64, (long)getpid(),
 		p->current->number);
 	reading_watch(p);

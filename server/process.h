@@ -95,6 +95,9 @@ int process_run(const struct command *);
 /* Much memory was freed: give it back to the system, a moment later. */
 void process_trim(struct process *);
 
+/* Say where the process listens now, as far as that was not said. */
+void process_log_addresses(struct process *);
+
 /* Drain and end; at once when it is draining already. */
 void process_stop(struct process *);
 

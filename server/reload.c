@@ -157,6 +157,16 @@ compare(struct process *p, const struct generation *g, const struct socket_set *
 		hot_count_reload(p, &p->reload.report);
 }
 
+/* All that publishing may want for; its sockets last, since they take clients in once they are open. */
+static bool
+prepare(struct process *p, struct generation *g, struct report *report)
+{
+	if (threads_prepare(&p->threads, g))
+		return sockets_open(&p->sockets, g, report);
+	report_error(report, NULL, 0, "no memory to publish the generation");
+	return false;
+}
+
 /* False with errors in the report; then nothing has changed. Takes the generation. */
 static bool
 publish(struct process *p, struct generation *g, struct report *report)
@@ -168,13 +178,12 @@ publish(struct process *p, struct generation *g, struct report *report)
 		generation_free(&g);
 		return false;
 	}
-	if (!sockets_open(&p->sockets, g, report) || !threads_publish(&p->threads, g, &p->sockets)) {
-		if (report->errors == 0)
-			report_error(report, NULL, 0, "no memory to publish the generation");
+	if (!prepare(p, g, report)) {
 		p->living_count--;
 		generation_free(&g);
 		return false;
 	}
+	threads_publish(&p->threads, g, &p->sockets);
 	certificates_judge(&g->certificates, report);
 	move_log(p->current, g, report);
 	compare(p, g, first);
@@ -253,6 +262,7 @@ void
 reload_taken(struct process *p)
 {
 	sockets_sweep(&p->sockets);
+	process_log_addresses(p);
 	p->reload.publishing = false;
 	if (p->hot.changing)
 		hot_taken(p);

@@ -155,6 +155,7 @@ def test_listeners_come_and_go(origin):
         kept.getresponse().read()
         weir.reload(INI % (2, origin.address) + "[listen more]\naddress = 127.0.0.2:0\n")
         second = int(re.search(r"127\.0\.0\.2:(\d+)", json.dumps(status(weir)["listeners"])).group(1))
+        assert re.findall(r"listening on (\S+)", weir.read("stderr")) == [f"127.0.0.1:{first}", f"127.0.0.2:{second}"]
         other = http.client.HTTPConnection("127.0.0.2", second, timeout=scene.PATIENCE)
         other.request("GET", "/")
         response = other.getresponse()

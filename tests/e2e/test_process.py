@@ -326,11 +326,12 @@ def test_a_reload_moves_listeners(weir):
         weir.write(listen=f"address = 127.0.0.1:{second}")
         assert weir.ctl("reload").returncode == 0
         assert {l["address"] for l in weir.status()["listeners"]} == {f"127.0.0.1:{first}", f"127.0.0.1:{second}"}
-        socket.create_connection(("127.0.0.1", second)).close()
+        assert weir.ports() == [first, second]
+        assert weir.get() == (200, "one")
         weir.write()
         assert weir.ctl("reload").returncode == 0
         until(lambda: refused(second), "nobody listens there any more")
-    assert weir.get() == (200, "one")
+    socket.create_connection(("127.0.0.1", first), PATIENCE).close()
 
 
 def test_a_reload_that_cannot_bind_changes_nothing(weir):
