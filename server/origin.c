@@ -285,6 +285,8 @@ origin_send(struct weir_exchange *x)
 	x->upload.made = 0;
 	if (x->upload.hooked)
 		x->replayable = false;
+	if (!upstream_is_silent(x->upstream))	/* while a hook waited: that answers no request of ours (RFC 9112, 9.2) */
+		return origin_lost(x, WEIR_PEER_CLOSED, "it closed the connection, or spoke, before the request was sent");
 	length = http1_write_request(x->thread->scratch, SCRATCH_SIZE, &x->sent, true);
 	if (length == 0 || !replay(x, &content))
 		return exchange_fail(x, length == 0 ? 502 : 503, "the request's head does not fit the memory for it");

@@ -146,6 +146,13 @@ upstream_is_alive(struct upstream *u)
 	return waits == BUFFER_NOTHING || (waits > 0 && u->wire.tls != NULL && is_only_tls(u));
 }
 
+/* An event that this turn of the loop has yet to run tells of bytes without a call of the system. */
+bool
+upstream_is_silent(struct upstream *u)
+{
+	return (u->reading && (u->read.ev_evcallback.evcb_flags & EVLIST_ACTIVE) == 0) || upstream_is_alive(u);
+}
+
 void
 upstream_keep_ticket(struct upstream *u)
 {
@@ -183,7 +190,8 @@ upstream_obtain(struct weir_exchange *x, bool pooled)
 	}
 	while (pooled && (u = pool_take(pool)) != NULL) {
 		/* What must not be sent twice is not sent on a connection that may be dead. */
-		if ((method_is_idempotent(x->request.method) || upstream_is_alive(u)) && is_permitted(&x->peer, u))
+		if ((method_is_idempotent(x->request.method) ? upstream_is_silent(u) : upstream_is_alive(u))
+				&& is_permitted(&x->peer, u))
 			break;
 		pool_count(pool, -1);
 		upstream_close(&u);

@@ -7,7 +7,9 @@ The module meddler interferes as a request's field Meddle orders, the module wai
 import contextlib
 import os
 import shutil
+import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -159,6 +161,91 @@ def test_a_408_on_a_new_connection_is_an_answer():
     with wire.Origin(script) as origin, weir_to(origin.address) as weir:
         assert weir.ask("/").status == 408
         assert len(origin.connections) == 1
+
+
+# --- origins that speak unasked --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def babbling():
+    """An origin that answers with the target; on its first connection it also tells, when it may, what nobody has asked for."""
+    def script(connection):
+        first = len(origin.connections) == 1
+        while head := connection.head():
+            connection.answer(head.split(b" ")[1])
+            if first:
+                may_speak.wait(scene.PATIENCE)
+                connection.answer(b"unasked")
+                spoke.set()
+                first = False
+
+    def speak():
+        may_speak.set()
+        assert spoke.wait(scene.PATIENCE)
+
+    may_speak, spoke = threading.Event(), threading.Event()
+    with wire.Origin(script) as origin:
+        yield origin, speak
+
+
+def stop(weir):
+    weir.signal(signal.SIGSTOP)
+    folder = f"/proc/{weir.process.pid}/task"
+
+    def state(task):
+        with open(f"{folder}/{task}/stat", encoding="latin-1") as f:
+            return f.read().rsplit(") ", 1)[1][0]
+    scene.until(lambda: all(state(task) == "T" for task in os.listdir(folder)), "the process stands still")
+
+
+def test_what_an_origin_says_in_the_turn_in_which_its_connection_is_taken_is_no_answer():
+    """The request and what nobody asked for are there at once: as an answer it would be another's (RFC 9112, 9.2)."""
+    with babbling() as (origin, speak), weir_to(origin.address) as weir, wire.connect(weir) as client:
+        client.send(get(b"/first"))
+        assert wire.body_of(client) == (200, b"/first")
+        stop(weir)
+        try:
+            client.send(get(b"/second"))
+            speak()
+        finally:
+            weir.signal(signal.SIGCONT)
+        assert wire.body_of(client) == (200, b"/second")
+        assert len(origin.connections) == 2 and b"/second" not in origin.connections[0].received
+
+
+@pytest.mark.parametrize("phase", ["connected", "upstream_request"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_an_origin_says_while_a_hook_waits_is_no_answer(phase, method):
+    """Nothing was sent on the connection yet: so even what must not be sent twice may go on another one."""
+    with babbling() as (origin, speak), weir_to(origin.address) as weir, wire.connect(weir) as client:
+        client.send(get(b"/first"))
+        assert wire.body_of(client) == (200, b"/first")
+        client.send(f"{method} /second HTTP/1.1\r\nHost: a\r\nWait: {phase}=held\r\n\r\n")
+        until_waiting(weir, 1)
+        speak()
+        turn(weir)
+        weir.ctl("waiter", "resume")
+        until_waiting(weir, 2)
+        weir.ctl("waiter", "resume")
+        assert wire.body_of(client) == (200, b"/second")
+        assert len(origin.connections) == 2 and b"/second" not in origin.connections[0].received
+
+
+def test_an_origin_that_speaks_first_on_a_new_connection_is_not_believed():
+    def script(connection):
+        connection.answer(b"unasked")
+        said.set()
+        connection.rest()
+
+    said = threading.Event()
+    with wire.Origin(script) as origin, weir_to(origin.address) as weir, wire.connect(weir) as client:
+        client.send(get(b"/", b"Wait: upstream_request=held\r\n"))
+        until_waiting(weir, 1)
+        assert said.wait(scene.PATIENCE)
+        turn(weir)
+        weir.ctl("waiter", "resume")
+        assert wire.body_of(client)[0] == 502
+        assert origin.received == b""
 
 
 # --- dialling --------------------------------------------------------------------------------------------------------
