@@ -122,3 +122,24 @@ def test_versions_are_told(weir):
 def test_wrong_usage_is_another_code(weir, words, complaint):
     code, said, errors = run(weir, *words)
     assert (code, said) == (2, "") and complaint in errors and "usage: weir" in errors
+
+
+# --- what is shipped -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_shipped_serves_and_logs_each_request_once():
+    """Weir is its own origin there; but for addresses, all is as installed."""
+    weir = scene.Weir("")
+    write(weir, "weir.ini", f"[weir]\nadmin = {weir.path('admin.sock')}\nstate_dir = {weir.folder}\nthreads = 1\n")
+    os.mkdir(weir.path("conf.d"))
+    shipped = os.path.join(os.environ["top_srcdir"], "conf.d")
+    for name in os.listdir(shipped):
+        with open(os.path.join(shipped, name), encoding="ascii") as f:
+            text = f.read().replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:8081", f"unix:{weir.path('welcome')}")
+        write(weir, "conf.d/" + name, text)
+    with weir:
+        assert "Weir works: its own origin was asked for /hello" in weir.ask("/hello").body
+        scene.until(lambda: "GET /hello" in weir.read("stderr"), "it is logged")
+        weir.ask("/next")
+        scene.until(lambda: "GET /next" in weir.read("stderr"), "the next is logged")
+        assert weir.read("stderr").count("GET /hello") == 1
