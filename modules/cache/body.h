@@ -51,6 +51,7 @@ struct cache_waiter {
 struct cache_seated {
 	struct cache_seated *next, **link;
 	uint64_t floor;			/* what is before it he needs no more: known while it passes by */
+	bool joined;			/* his own; all else is under the body's lock */
 };
 
 struct cache_body {

@@ -444,7 +444,7 @@ cache_keep(struct weir_exchange *x, const void *settings, void *state)
 {
 	const struct cache_settings *set = settings;
 	struct cache_state *s = cache_state_of(x, state);
-	struct cache_seated first = { .link = NULL };
+	struct cache_seated first = { .joined = false };
 	struct cache_object *object, *held;
 	enum cache_admission admission;
 	enum weir_verdict verdict;

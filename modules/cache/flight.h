@@ -30,7 +30,7 @@ enum cache_join {
 	CACHE_LEADS,		/* fetch it */
 	CACHE_WAITS,		/* weir_wait was called: return WEIR_WAIT; the hook is called again */
 	CACHE_COOLS,		/* it failed a moment ago, and who can do without it should */
-	CACHE_FULL		/* no memory: fetch it, on its own */
+	CACHE_FULL		/* no memory, or not for this one: fetch it, on its own */
 };
 
 /* Join the flight of this name in this store, or begin one. x is NULL for one that cannot wait: it then leads or is told

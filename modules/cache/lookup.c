@@ -221,6 +221,15 @@ pass(struct weir_exchange *x, struct cache_state *s, enum cache_forward why)
 	return WEIR_NEXT;
 }
 
+/* What an authorised request brings is mostly for nobody else: none waits for it, and it for none. */
+static enum cache_join
+join(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s, int64_t most)
+{
+	if (s->request->authorization && !(set->rules.ignore & CACHE_IGNORE_AUTHORIZATION) && !s->seat.joined)
+		return CACHE_FULL;
+	return cache_flight_join(cache_store_of(x), &s->name, &s->seat, x, set->lock_timeout, most);
+}
+
 /* Nothing that is here may answer: fetch it, wait for who does, or take what is stale where the origin has just failed. */
 static enum weir_verdict
 fetch(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s, struct cache_object *object)
@@ -237,10 +246,7 @@ fetch(struct weir_exchange *x, const struct cache_settings *set, struct cache_st
 		weir_fail(x, 504, "nobody has brought the response within lock_age");
 		return WEIR_FAIL;
 	}
-	/* What an authorised request brings is mostly for nobody else: none waits for it, and it for none. */
-	if (s->request->authorization && !(set->rules.ignore & CACHE_IGNORE_AUTHORIZATION) && !s->seat.joined)
-		goto alone;
-	switch (cache_flight_join(store, &s->name, &s->seat, x, set->lock_timeout, left)) {
+	switch (join(x, set, s, left)) {
 	case CACHE_WAITS:
 		cache_object_release(store, &object);
 		s->outcome.collapsed = true;
@@ -255,7 +261,6 @@ fetch(struct weir_exchange *x, const struct cache_settings *set, struct cache_st
 	case CACHE_FULL:
 		break;
 	}
-alone:
 	cache_object_release(store, &s->object);
 	s->object = object;
 	s->fetches = s->tells = true;

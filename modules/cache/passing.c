@@ -147,6 +147,7 @@ cache_body_join(struct cache_body *body, struct cache_seated *reader)
 	pthread_mutex_lock(&body->lock);
 	joins = has_beginning(body);
 	if (joins) {
+		reader->joined = true;
 		reader->floor = 0;
 		reader->next = body->readers;
 		reader->link = &body->readers;
@@ -161,13 +162,13 @@ cache_body_join(struct cache_body *body, struct cache_seated *reader)
 void
 cache_body_leave(struct cache_body *body, struct cache_seated *reader)
 {
-	if (reader->link == NULL)
+	if (!reader->joined)
 		return;
+	reader->joined = false;
 	pthread_mutex_lock(&body->lock);
 	*reader->link = reader->next;
 	if (reader->next != NULL)
 		reader->next->link = reader->link;
-	reader->link = NULL;
 	tell_writer(body);
 	pthread_mutex_unlock(&body->lock);
 }

@@ -380,7 +380,7 @@ read_all(void *argument)
 	for (;;) {
 		enum cache_body_state seen = cache_body_state(body);
 
-		if (reader->seated.link != NULL)
+		if (reader->seated.joined)
 			cache_body_let_pass(body, &reader->seated, cursor.position);
 		while (cache_body_read(body, &cursor, 1000, &data, &length))
 			for (size_t i = 0; i < length; i++)
@@ -391,7 +391,7 @@ read_all(void *argument)
 		}
 		if (!cache_body_wait(body, &waiter, cursor.position))
 			continue;
-		if (reader->seated.link != NULL)
+		if (reader->seated.joined)
 			cache_body_let_pass(body, &reader->seated, cursor.position);
 		if (reader->fickle && cache_body_unwait(body, &waiter))
 			continue;
