@@ -402,8 +402,8 @@ tls_read(struct tls *tls, struct thread *t, char *to, size_t space)
 bool
 tls_has_more(const struct tls *tls)
 {
-	return tls->ended || tls->early != NULL || (tls->under != NULL
-		&& (gnutls_record_check_pending(tls->session) > 0 || tls_has_more(tls->under)));
+	return tls->ended || tls->early != NULL || gnutls_record_check_pending(tls->session) > 0
+		|| (tls->under != NULL && tls_has_more(tls->under));
 }
 
 /* --- writing ---------------------------------------------------------------------------------------------------------- */

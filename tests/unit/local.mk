@@ -9,6 +9,7 @@ UNIT_TESTS = \
 	tests/unit/test_arena \
 	tests/unit/test_body \
 	tests/unit/test_buffer \
+	tests/unit/test_certificate \
 	tests/unit/test_chain \
 	tests/unit/test_command \
 	tests/unit/test_config \
@@ -48,6 +49,7 @@ UNIT_TESTS = \
 	tests/unit/test_template \
 	tests/unit/test_text \
 	tests/unit/test_thread \
+	tests/unit/test_ticket \
 	tests/unit/test_trust \
 	tests/unit/test_tls \
 	tests/unit/test_tls_client \

@@ -328,6 +328,33 @@ early_bytes_come_first(void **state)
 	wire_close(&b);
 }
 
+/* What was received early is no less than what fits: the last record of it is opened, and does not go in whole. No event of the socket
+ * would tell of its rest. */
+static void
+a_record_that_does_not_fit_is_not_forgotten(void **state)
+{
+	enum { RECORD = 16000, COUNT = 5 };
+	static char bytes[RECORD], got[TLS_ROOM];
+	struct buffer *early = buffer_take(&bare, BUFFER_READ);
+	ssize_t length;
+	int first;
+
+	(void)state;
+	memset(bytes, 'e', RECORD);
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(gnutls_record_send(tls_session(client.tls), bytes, RECORD), RECORD);
+		while ((length = recv(server.fd, early->to, RECORD, 0)) > 0)
+			early->to += length;
+	}
+	tls_give_early(server.tls, &early);
+	first = tls_read(server.tls, &bare, got, TLS_ROOM);
+	assert_int_equal(first, TLS_ROOM);
+	assert_true(tls_has_more(server.tls));
+	assert_int_equal(tls_read(server.tls, &bare, got, TLS_ROOM), RECORD * COUNT - TLS_ROOM);
+	assert_int_equal(got[0], 'e');
+	assert_false(tls_has_more(server.tls));
+}
+
 static void
 a_session_inside_another_carries_bytes(void **state)
 {
@@ -382,6 +409,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_thrown_away_ends_the_session, begin, end),
 		cmocka_unit_test_setup_teardown(without_memory_for_a_queue_the_session_breaks, begin, end),
 		cmocka_unit_test_setup_teardown(early_bytes_come_first, begin, end),
+		cmocka_unit_test_setup_teardown(a_record_that_does_not_fit_is_not_forgotten, begin, end),
 		cmocka_unit_test_setup_teardown(a_session_inside_another_carries_bytes, begin, end),
 	};
 
