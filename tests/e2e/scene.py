@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import weakref
 
 PATIENCE = 30
 
@@ -72,6 +73,7 @@ class Weir:
 
     def __init__(self, ini, threads=1, modules=(), **more):
         self.folder = tempfile.mkdtemp(prefix="weir-scene-")
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)     # of one that never ran, too
         self.threads, self.folders, self.more = threads, modules, more
         self.process = None
         self.write(ini)
@@ -100,7 +102,12 @@ class Weir:
     def __enter__(self):
         with open(self.path("stderr"), "wb") as errors:
             self.process = subprocess.Popen(self.command(), stderr=errors, stdin=subprocess.DEVNULL, **self.more)
-        until(lambda: self.port() or self.process.poll() is not None, "Weir listens")
+        try:
+            until(lambda: self.port() or self.process.poll() is not None, "Weir listens")
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
         if self.process.poll() is not None:
             said = self.read("stderr")
             shutil.rmtree(self.folder)
