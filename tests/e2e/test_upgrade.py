@@ -5,6 +5,7 @@ changes.
 
 The binary is a link in the scene's folder, so that another one can be put in its place.
 """
+import contextlib
 import ctypes
 import http.client
 import json
@@ -106,16 +107,22 @@ class Weir(scene.Weir):
         assert codes[-1] == 0, self.read("stderr")
 
     def __exit__(self, *what):
-        for pid in self.pids:
-            os.kill(pid, signal.SIGTERM)
         try:
+            for pid in self.pids:
+                os.kill(pid, signal.SIGTERM)
             for pid in list(self.pids):
                 self.until_ended(pid)
         finally:
-            for pid in self.pids:
-                if what[0] is not None:
-                    os.kill(pid, signal.SIGKILL)
+            for pid in self.left() if what[0] is not None else self.pids:
+                os.kill(pid, signal.SIGKILL)
             super().__exit__(*what)
+
+    def left(self):
+        """All that run in the folder: where a scene fails, also processes that it had not expected."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as f:
+                if self.path("weir.ini").encode() in f.read():
+                    yield int(pid)
 
 
 def load_on(weir):
