@@ -2,8 +2,10 @@
 /*
  * ticket: secrets, and keys made of them.
  *
- * GnuTLS seals a ticket by the key that the session was given and writes the key's first bytes in front: that is how the secret
- * is told by which a ticket was made.
+ * GnuTLS seals a ticket by a key of its own, made of the one that the session was given and of the time: the hash of the number of the
+ * period, which is three times as long as a session may be resumed, and of the given key. It opens what was sealed in this period or the
+ * one before, and writes the sealing key's first bytes in front: that is how the secret is told by which a ticket was made. Where
+ * another release should do it in another way, tickets of the secret before are not known, and those clients begin anew.
  */
 #include "ticket.h"
 
@@ -11,6 +13,7 @@
 #include <gnutls/gnutls.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <weir/thread.h>
 
 static struct {
@@ -40,6 +43,25 @@ rotate(int64_t rotation)
 	return tickets.known[0];
 }
 
+/* Would a session with this key have written that name, in this period or the one before? */
+static bool
+seals(const uint8_t key[TICKET_KEY], const uint8_t *name, int64_t rotation)
+{
+	uint64_t period = (uint64_t)time(NULL) / (3 * (uint64_t)(rotation < 1000 ? 1 : rotation / 1000));
+	uint8_t text[8 + TICKET_KEY], made[TICKET_KEY];
+	bool found = false;
+
+	memcpy(text + 8, key, TICKET_KEY);
+	for (int back = 0; back < 2 && !found; back++, period--) {
+		for (int i = 0; i < 8; i++)
+			text[i] = (uint8_t)(period >> (56 - 8 * i));
+		found = gnutls_hash_fast(GNUTLS_DIG_SHA3_512, text, sizeof(text), made) == 0 && memcmp(made, name, TICKET_NAME) == 0;
+	}
+	gnutls_memset(text, 0, sizeof(text));
+	gnutls_memset(made, 0, sizeof(made));
+	return found;
+}
+
 bool
 ticket_key(uint8_t key[TICKET_KEY], const void *place, size_t length, const void *name, int64_t rotation)
 {
@@ -52,9 +74,9 @@ ticket_key(uint8_t key[TICKET_KEY], const void *place, size_t length, const void
 	memcpy(secrets, tickets.secrets, sizeof(secrets));
 	pthread_mutex_unlock(&tickets.lock);
 	good = good && gnutls_hmac_fast(GNUTLS_MAC_SHA512, secrets[0], TICKET_KEY, place, length, key) == 0;
-	if (good && both && name != NULL && memcmp(key, name, TICKET_NAME) != 0
+	if (good && both && name != NULL && !seals(key, name, rotation)
 			&& gnutls_hmac_fast(GNUTLS_MAC_SHA512, secrets[1], TICKET_KEY, place, length, before) == 0
-			&& memcmp(before, name, TICKET_NAME) == 0)
+			&& seals(before, name, rotation))
 		memcpy(key, before, TICKET_KEY);
 	gnutls_memset(secrets, 0, sizeof(secrets));
 	gnutls_memset(before, 0, sizeof(before));

@@ -363,6 +363,38 @@ def test_a_session_ends_with_the_keys_that_it_was_made_under(hall):
         assert not resume(weir, hall, made, session)[0]
 
 
+def set_rotation(weir, seconds):
+    text = re.sub(r"ticket_rotation = .*\n", "", weir.read("weir.ini"))
+    with open(weir.path("weir.ini"), "w", encoding="ascii") as f:
+        f.write(text.replace("[weir]\n", f"[weir]\nticket_rotation = {seconds}s\n", 1))
+    assert weir.ctl("reload")[0] == 0
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_ticket_outlives_one_rotation_and_not_two(hall, version):
+    """The secret is replaced by the first handshake after its time. Where the machine is so slow that two times have passed, it begins again
+    with a longer one."""
+    for rotation in (3, 6, 12, 24):
+        with scene.Weir(ini(hall)) as weir:
+            set_rotation(weir, rotation)
+            made = context(hall, version)
+            begun = time.monotonic()
+            resume(weir, hall, made, None)
+            born = time.monotonic()
+            scene.until(lambda: time.monotonic() - born > rotation * 0.7, "the secret is old")
+            _, ticket = resume(weir, hall, made, None)
+            taken = time.monotonic()
+            scene.until(lambda: time.monotonic() - born > rotation + 0.1, "its time is over")
+            resume(weir, hall, made, None)
+            known, _ = resume(weir, hall, made, ticket)
+            if taken - begun < rotation and time.monotonic() - taken < rotation - 1:
+                assert known
+                scene.until(lambda: time.monotonic() - born > 2 * rotation + 1, "the time of the second secret is over")
+                assert not resume(weir, hall, made, ticket)[0]
+                return
+    raise AssertionError("this machine is too slow")
+
+
 def test_without_tickets_nothing_is_resumed(hall):
     with scene.Weir(ini(hall, "tickets = no")) as weir:
         made = context(hall)
