@@ -28,7 +28,8 @@ upstream = u
 
 class Cached:
     """A Weir with a cache before an origin that answers by the path: `answers[path]` is (fields, body[, status]) or a function
-    of the request's head and the connection that returns them, "said" if it has answered itself, or None to close. `asked` holds the heads that came."""
+    of the request's head and the connection that returns them, "said" if it has answered itself, or None to close. `asked` holds
+    the heads that came."""
 
     def __init__(self, options="", route="", **more):
         self.answers, self.asked = {}, []
@@ -266,7 +267,8 @@ def test_directives_of_a_request(cached):
 def test_an_unsafe_method_invalidates(cached):
     for path in ("/doc", "/list"):
         cached.ask(path)
-    cached.answers["/doc"] = lambda head, c: (("Location: /list", "") if head.startswith(b"POST") else ("Cache-Control: max-age=60", "n"))
+    cached.answers["/doc"] = lambda head, c: (("Location: /list", "") if head.startswith(b"POST")
+                                              else ("Cache-Control: max-age=60", "n"))
     assert cached.ask("/doc", method="POST", body=b"").status == 200
     for path in ("/doc", "/list"):
         assert "fwd=uri-miss" in cached.status_of(path)

@@ -405,7 +405,8 @@ def test_what_turns_out_too_large_is_passed_on_whole(pieces):
         origin = stage.next()
         clients = stage.crowd(5, leads=False)
         first = 8192 if pieces == "in pieces" else len(BODY)
-        sender = threading.Thread(target=origin.send, args=(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY[:first]),))
+        begin = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY[:first])
+        sender = threading.Thread(target=origin.send, args=(begin,))
         sender.start()
         if pieces == "in pieces":       # all read along, then it turns out to be too large
             sender.join()
