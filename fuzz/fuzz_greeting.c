@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_greeting: the message of a ClientHello, as the handshake with clients reads it before GnuTLS does: what is found is safe to be
+ * fuzz_greeting: the message of a ClientHello, as the handshake with clients reads it before GnuTLS does: what
+ * is found is safe to be
  * used as a name, and does not depend on what was found before.
  */
 #include "http1_fuzz.h"

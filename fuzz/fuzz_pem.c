@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_pem: files of authorities and revocations, and of a certificate with its key: a content comes of them, or a fault that is told,
+ * fuzz_pem: files of authorities and revocations, and of a certificate with its key: a content comes of them,
+ * or a fault that is told,
  * never both and never neither. A NUL in the input is where the next file begins.
  */
 #include "http1_fuzz.h"

@@ -55,7 +55,8 @@ struct certificates {
 const struct certificate *certificate_find(const struct certificates *, const char *host, bool strict);
 
 /* The section with the nearest wildcard above a host (lower case) that is more than one label away from it: `*.b.test` for
- * x.y.b.test. Routes' wildcards reach that far, so the host may belong to it though its certificate does not cover it. NULL: none. */
+ * x.y.b.test. Routes' wildcards reach that far, so the host may belong to it though its certificate does not
+ * cover it. NULL: none. */
 const struct certificate *certificate_above(const struct certificates *, const char *host);
 
 /* Prepare names and identities of sections whose settings are filled in; what is wrong is reported. False without memory. */

@@ -35,13 +35,14 @@ WEIR_API const char *weir_tls_section(struct weir_connection *);
 /* The calling module's settings in that section; NULL when the module has none. In hooks of handshake only. */
 WEIR_API const void *weir_tls_settings(struct weir_connection *);
 
-/* Where a request is served, by the configuration that it began with; its connection may be older, and its host another than the name in
+/* Where a request is served, by the configuration that it began with; its connection may be older, and its
+ * host another than the name in
  * TLS. */
 enum weir_place {
 	WEIR_PLACE_LISTEN,	/* its [listen] section */
 	WEIR_PLACE_NAME,	/* the [certificate] section of the name that the client asked TLS for */
-	WEIR_PLACE_HOST		/* the one of the request's host, or with the nearest wildcard above it; the default one is not meant, and the
-				 * target of CONNECT has none */
+	WEIR_PLACE_HOST		/* the one of the request's host, or with the nearest wildcard above it; the default one is not
+				 * meant, and the target of CONNECT has none */
 };
 /* The calling module's settings there. NULL where there is no such section: without TLS, say. In hooks of exchanges. */
 WEIR_API const void *weir_place_settings(struct weir_exchange *, enum weir_place);
@@ -73,7 +74,8 @@ WEIR_API bool weir_client_validity(struct weir_connection *, int64_t *begins, in
 /* The certificates in DER as the client showed them, 0 its own; NULL past the last. They live as long as the connection. */
 WEIR_API const void *weir_client_certificate(struct weir_connection *, unsigned index, size_t *length);
 
-/* Is it good by these authorities and with this depth, too, as they are now? At once where it was verified by just these; else, as when a
+/* Is it good by these authorities and with this depth, too, as they are now? At once where it was verified by
+ * just these; else, as when a
  * file of them has changed since, it is verified anew. False for who has shown none. */
 WEIR_API bool weir_client_stands(struct weir_connection *, const struct weir_trust *, unsigned depth);
 

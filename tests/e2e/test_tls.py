@@ -372,8 +372,8 @@ def set_rotation(weir, seconds):
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_ticket_outlives_one_rotation_and_not_two(hall, version):
-    """The secret is replaced by the first handshake after its time. Where the machine is so slow that two times have passed, it begins again
-    with a longer one."""
+    """The secret is replaced by the first handshake after its time. Where the machine is so slow that two times have
+    passed, it begins again with a longer one."""
     for rotation in (3, 6, 12, 24):
         with scene.Weir(ini(hall)) as weir:
             set_rotation(weir, rotation)

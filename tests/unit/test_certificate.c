@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scenes for the choice of a [certificate] section: by an exact name, a wildcard, or for want of both; and whether a connection may be
+ * Scenes for the choice of a [certificate] section: by an exact name, a wildcard, or for want of both; and
+ * whether a connection may be
  * asked for a host.
  */
 #include "config_scenes.h"
@@ -42,7 +43,8 @@ section(const char *name, const char *host)
 	size_t i = generation.certificates.count++;
 
 	hosts[i] = host;
-	places[i] = (struct config_section){ .kind = "certificate", .name = name, .file = "weir.ini", .line = (unsigned)(10 * (i + 1)) };
+	places[i] = (struct config_section){ .kind = "certificate", .name = name, .file = "weir.ini" };
+	places[i].line = (unsigned)(10 * (i + 1));
 	sections[i] = (struct certificate){ .name = name, .section = &places[i], .index = (unsigned)i };
 	sections[i].settings.host = (struct weir_list){ &hosts[i], host != NULL };
 	return &sections[i];
@@ -139,7 +141,8 @@ names_are_checked(void **state)
 	section("two", "ONE.test bad/name *.");
 	assert_true(certificates_prepare(&build));
 	text = said();
-	assert_non_null(strstr(text, "weir.ini:20: error: [certificate two] has the host one.test, which [certificate one] at weir.ini:10"));
+	assert_non_null(strstr(text, "weir.ini:20: error: [certificate two] has the host one.test, "
+		"which [certificate one] at weir.ini:10"));
 	assert_non_null(strstr(text, "not `bad/name`"));
 }
 

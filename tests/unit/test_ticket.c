@@ -2,7 +2,8 @@
 /*
  * Scenes for the keys of tickets: one for each place, replaced in time, and the one before still known.
  *
- * Time passes as it likes. A secret is replaced once when its age lies between one and two rotations: the rotation is chosen by the
+ * Time passes as it likes. A secret is replaced once when its age lies between one and two rotations: the
+ * rotation is chosen by the
  * time that has passed, and the scene begins again where the machine was too slow for it.
  */
 #include "server/ticket.h"

@@ -328,7 +328,8 @@ early_bytes_come_first(void **state)
 	wire_close(&b);
 }
 
-/* What was received early is no less than what fits: the last record of it is opened, and does not go in whole. No event of the socket
+/* What was received early is no less than what fits: the last record of it is opened, and does not go in
+ * whole. No event of the socket
  * would tell of its rest. */
 static void
 a_record_that_does_not_fit_is_not_forgotten(void **state)
