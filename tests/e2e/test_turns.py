@@ -52,28 +52,6 @@ def turn(weir):
 # --- a hook's --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("phase", ["connected", "upstream_request"])
-def test_what_an_origin_says_while_a_hook_waits_is_heard_afterwards(phase):
-    """It begins its response before it has the request."""
-    def script(connection):
-        begin.wait(scene.PATIENCE)
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
-        begun.set()
-        connection.head()
-        connection.send(b"ok")
-        connection.rest()
-
-    begin, begun = threading.Event(), threading.Event()
-    with wire.Origin(script) as origin, weir_to(origin) as weir, wire.connect(weir) as client:
-        client.send(f"GET / HTTP/1.1\r\nHost: a\r\nWait: {phase}=held\r\n\r\n")
-        until_waiting(weir)
-        begin.set()
-        begun.wait(scene.PATIENCE)
-        turn(weir)
-        weir.ctl("waiter", "resume")
-        assert wire.body_of(client) == (200, b"ok")
-
-
 @pytest.mark.parametrize("phase", ["upstream_response", "response"])
 def test_an_upload_that_is_under_way_costs_no_time_while_a_hook_waits(phase):
     """The origin answers early; then it takes what was queued for it, so that it could be written to."""
