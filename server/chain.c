@@ -120,7 +120,7 @@ chain_build(struct chain *chain, struct generation *generation, const void *cons
 bool
 chain_build_errands(struct chain *chain, struct generation *generation, const void *const *settings)
 {
-	bool used[LOADER_MODULES_MAX];
+	bool used[LOADER_MODULES_MAX] = { false };
 
 	for (unsigned slot = 0; slot < generation->module_count; slot++)
 		used[slot] = generation->modules[slot]->contract->leads_errands;

@@ -78,6 +78,7 @@ pem_certificates(const struct file *file, unsigned part, gnutls_x509_crt_t **lis
 
 	if (!check_begins(file, &certificate, part, begun, notes))
 		return false;
+	*list = NULL;
 	*count = 0;
 	error = gnutls_x509_crt_list_import2(list, count, &data, GNUTLS_X509_FMT_PEM, 0);
 	if (check_count(&certificate, part, error, begun, *count, notes))
@@ -86,6 +87,8 @@ pem_certificates(const struct file *file, unsigned part, gnutls_x509_crt_t **lis
 		gnutls_x509_crt_deinit((*list)[i]);
 	if (error == 0)
 		gnutls_free(*list);
+	*list = NULL;
+	*count = 0;
 	return false;
 }
 
@@ -99,6 +102,7 @@ pem_revocations(const struct file *file, unsigned part, gnutls_x509_crl_t **list
 
 	if (!check_begins(file, &revocation, part, begun, notes))
 		return false;
+	*list = NULL;
 	*count = 0;
 	error = gnutls_x509_crl_list_import2(list, count, &data, GNUTLS_X509_FMT_PEM, 0);
 	if (check_count(&revocation, part, error, begun, *count, notes))
@@ -107,6 +111,8 @@ pem_revocations(const struct file *file, unsigned part, gnutls_x509_crl_t **list
 		gnutls_x509_crl_deinit((*list)[i]);
 	if (error == 0)
 		gnutls_free(*list);
+	*list = NULL;
+	*count = 0;
 	return false;
 }
 

@@ -281,6 +281,18 @@ what_is_no_trust_is_an_error(void **state)
 	}
 }
 
+/* Each that begins must be there in the end: what could be read is given back once. */
+static void
+one_that_begins_within_another_is_an_error(void **state)
+{
+	(void)state;
+	add_certificate(authorities, &root);
+	strcat(authorities, "-----BEGIN CERTIFICATE-----BEGIN CERTIFICATE-----\n");
+	add_certificate(authorities + strlen(authorities), &stranger);
+	assert_null(trust());
+	assert_non_null(strstr(notes.list[0].text, "is the file whole?"));
+}
+
 static void
 trusts_differ_by_their_bytes(void **state)
 {
@@ -343,6 +355,7 @@ main(void)
 		SCENE(a_list_whose_time_is_over_refuses_all_of_its_issuer),
 		SCENE(a_list_by_somebody_else_is_an_error),
 		SCENE(what_is_no_trust_is_an_error),
+		SCENE(one_that_begins_within_another_is_an_error),
 		SCENE(trusts_differ_by_their_bytes),
 		SCENE(a_chain_that_is_none_is_refused),
 	};
