@@ -281,14 +281,19 @@ what_is_no_trust_is_an_error(void **state)
 	}
 }
 
-/* Each that begins must be there in the end: what could be read is given back once. */
+/* The library takes a line for a beginning that we do not count: what it has read is given back once. */
 static void
-one_that_begins_within_another_is_an_error(void **state)
+one_that_begins_by_a_line_of_its_own_is_an_error(void **state)
 {
+	static const char odd[] = "-----BEGIN CERTIFICATES CERTIFICATE-----";
+	char *second;
+
 	(void)state;
 	add_certificate(authorities, &root);
-	strcat(authorities, "-----BEGIN CERTIFICATE-----BEGIN CERTIFICATE-----\n");
-	add_certificate(authorities + strlen(authorities), &stranger);
+	second = authorities + strlen(authorities);
+	add_certificate(authorities, &stranger);
+	memmove(second + strlen(odd), strchr(second, '\n'), strlen(strchr(second, '\n')) + 1);
+	memcpy(second, odd, strlen(odd));
 	assert_null(trust());
 	assert_non_null(strstr(notes.list[0].text, "is the file whole?"));
 }
@@ -355,7 +360,7 @@ main(void)
 		SCENE(a_list_whose_time_is_over_refuses_all_of_its_issuer),
 		SCENE(a_list_by_somebody_else_is_an_error),
 		SCENE(what_is_no_trust_is_an_error),
-		SCENE(one_that_begins_within_another_is_an_error),
+		SCENE(one_that_begins_by_a_line_of_its_own_is_an_error),
 		SCENE(trusts_differ_by_their_bytes),
 		SCENE(a_chain_that_is_none_is_refused),
 	};
