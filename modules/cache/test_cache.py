@@ -442,6 +442,21 @@ def test_what_is_hot_survives_a_restart():
         assert "1" in weir.ctl("cache", "purge", "--tag", "b")[1]
 
 
+def test_no_request_waits_for_what_was_hot():
+    with Cached("file = {folder}/hot") as cached:
+        weir = cached.weir
+        weir.process.kill()
+        weir.process.wait(scene.PATIENCE)
+        os.mkfifo(weir.path("hot"))              # a disk that takes its time
+        weir.__enter__()
+        assert "stored" in cached.status_of("/early") and "hit" in cached.status_of("/early")
+        assert "is damaged" not in weir.read("stderr")
+        with open(weir.path("hot"), "w") as file:
+            file.write("no store")
+        scene.until(lambda: "is damaged" in weir.read("stderr"), "it is read in the end")
+        assert "hit" in cached.status_of("/early")
+
+
 @pytest.mark.parametrize("line, says", [
     ("ttl = 99 1m", "must begin with a status"), ("ttl = 200", "must have a time"), ("ttl = 200 1m loud", "behind the time"),
     ("ignore = cookies", "ignore"), ("size = 1K", "size"), ("status_name =", "status_name")])
