@@ -2,11 +2,11 @@
 /*
  * order: in which order modules' hooks run, the same in every phase.
  *
- * A matrix holds who must come before whom and who says so. The operator's lines are entered first; what a
- * module says is dropped where they lead the other way, alone or together with what other modules say. Then the modules are taken out one by one: of those
- * that nobody left must come before, the one with the least rank and name. The rank is the class, except that
- * a module with a before or after takes over the rank of the module that it names, if its own would lead
- * away.
+ * A matrix holds who must come before whom and who says so. The operator's lines are entered first; what a module
+ * says is dropped where they lead the other way, alone or together with what other modules say. Then the modules are
+ * taken out one by one: of those that nobody left must come before, the one with the least rank and name. The rank
+ * is the class, except that a module with a before or after takes over the rank of the module that it names, if its
+ * own would lead away.
  */
 #include "order.h"
 #include "generation.h"

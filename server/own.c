@@ -25,7 +25,7 @@ static const struct {
 	[OWN_ERRAND] = { 1024, COUNT_ERRANDS, COUNT_ERRANDS_ACTIVE, COUNT_ERRANDS_REFUSED },
 };
 
-/* Errands that name their server run no module's hook. */
+/* Bodies that left their exchange run no module's hook; which ones an errand runs is told by borrow_from. */
 static const struct chain no_hooks;
 
 static const struct http1_limits wide = { .head_size = HEAD_MAX, .fields = 1000, .target_length = HEAD_MAX };

@@ -2,12 +2,11 @@
 /*
  * ticket: secrets, and keys made of them.
  *
- * GnuTLS seals a ticket by a key of its own, made of the one that the session was given and of the time: the
- * hash of the number of the
- * period, which is three times as long as a session may be resumed, and of the given key. It opens what was
- * sealed in this period or the
- * one before, and writes the sealing key's first bytes in front: that is how the secret is told by which a ticket was made. Where
- * another release should do it in another way, tickets of the secret before are not known, and those clients begin anew.
+ * GnuTLS seals a ticket by a key of its own, made of the one that the session was given and of the time: the hash
+ * of the number of the period, which is three times as long as a session may be resumed, and of the given key. It
+ * opens what was sealed in this period or the one before, and writes the sealing key's first bytes in front: that is
+ * how the secret is told by which a ticket was made. Where another release should do it in another way, tickets of
+ * the secret before are not known, and those clients begin anew.
  */
 #include "ticket.h"
 

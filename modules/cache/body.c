@@ -153,7 +153,6 @@ cache_body_end(struct cache_store *store, struct cache_object *object, const cha
 {
 	struct cache_body *body = object->body;
 	uint64_t end = atomic_load_explicit(&body->length, memory_order_relaxed);
-
 	bool passes = cache_body_passes(body);
 
 	if ((body->announced >= 0 && (uint64_t)body->announced != end) ||

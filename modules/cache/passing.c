@@ -43,9 +43,9 @@ room(const struct cache_body *body)
 
 	if (floor == UINT64_MAX)
 		return SIZE_MAX;
-	if (from == UINT64_MAX)
-		return floor >= end ? body->ring->size : 0;
-	return floor >= end ? body->ring->size : body->ring->size - (size_t)(end - floor);
+	if (floor >= end)
+		return body->ring->size;
+	return from == UINT64_MAX ? 0 : body->ring->size - (size_t)(end - floor);
 }
 
 void
@@ -57,6 +57,7 @@ cache_body_pass_by(struct cache_store *store, struct cache_object *object)
 	cache_store_remove(store, object);
 	pthread_mutex_lock(&body->lock);
 	body->ring = largest(body);
+	assert(body->ring->size > 0);		/* only of what is announced as empty it is, and that outgrows nothing */
 	atomic_store_explicit(&body->state, CACHE_PASSING, memory_order_release);
 	pthread_mutex_unlock(&body->lock);
 	cache_body_wake(body, UINT64_MAX);	/* let them say how far they are */

@@ -133,8 +133,8 @@ satisfies(struct weir_connection *c, const struct settings *section, const struc
 
 /*
  * The handshake has asked what was demanded of its name then. The host may be another place, and since then a
- * reload may have demanded
- * more, or files of authorities and revocations have changed: so each request is looked at by what holds for it.
+ * reload may have demanded more, or files of authorities and revocations have changed: so each request is looked at
+ * by what holds for it.
  */
 static enum weir_verdict
 guard(struct weir_exchange *x, const void *route, void *state)
