@@ -57,7 +57,7 @@ check_sections(const struct overlay *o)
 	char why[256];
 
 	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
-		must(s->deleted || overlay_section_fits(s, why, sizeof(why), &key));
+		must(s->deleted || overlay_section_comes_back(s, why, sizeof(why), &key));
 }
 
 static void

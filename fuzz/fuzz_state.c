@@ -29,7 +29,7 @@ check(const struct overlay *o)
 
 		must(overlay_find(o, s->kind, overlay_name(s)) == s);
 		must(!s->fresh && s->line > 0);
-		must(overlay_section_fits(s, why, sizeof(why), &key));
+		must(overlay_section_comes_back(s, why, sizeof(why), &key));
 		for (at = NULL; overlay_next(s, &at, &key, &value); )
 			entries++;
 		must(entries == s->count);

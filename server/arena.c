@@ -187,15 +187,23 @@ arena_array(struct arena *arena, size_t count, size_t size)
 }
 
 char *
+arena_text(struct arena *arena, size_t length)
+{
+	char *text;
+
+	if (length == SIZE_MAX || (text = take(arena, length + 1, 1)) == NULL)
+		return NULL;
+	text[length] = '\0';
+	return text;
+}
+
+char *
 arena_copy(struct arena *arena, const char *text, size_t length)
 {
-	char *copy;
+	char *copy = arena_text(arena, length);
 
-	if (length == SIZE_MAX || (copy = take(arena, length + 1, 1)) == NULL)
-		return NULL;
-	if (length > 0)
+	if (copy != NULL && length > 0)
 		memcpy(copy, text, length);
-	copy[length] = '\0';
 	return copy;
 }
 

@@ -46,6 +46,9 @@ void *arena_alloc(struct arena *, size_t size) __attribute__((malloc, warn_unuse
 void *arena_zalloc(struct arena *, size_t size) __attribute__((malloc, warn_unused_result));
 void *arena_array(struct arena *, size_t count, size_t size) __attribute__((malloc, warn_unused_result));
 
+/* Room for a text of so many bytes, which ends in NUL already; NULL without memory. */
+char *arena_text(struct arena *, size_t length) __attribute__((warn_unused_result));
+
 /* Copies that end in NUL; NULL without memory. */
 char *arena_copy(struct arena *, const char *text, size_t length) __attribute__((warn_unused_result));
 char *arena_printf(struct arena *, const char *format, ...)

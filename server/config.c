@@ -12,8 +12,8 @@
 const char *const config_kinds[] = { "weir", "listen", "certificate", "module", "upstream", "route", NULL };
 _Static_assert(sizeof(config_kinds) / sizeof(config_kinds[0]) == CONFIG_KINDS + 1, "each kind is counted");
 
-static size_t
-hash(const char *kind, const char *name)
+uint32_t
+config_hash(const char *kind, const char *name)
 {
 	uint64_t value = 14695981039346656037u;	/* FNV-1a: the operator is no adversary */
 
@@ -21,14 +21,13 @@ hash(const char *kind, const char *name)
 		value = (value ^ (unsigned char)*kind) * 1099511628211u;
 	for (; *name != '\0'; name++)
 		value = (value ^ (unsigned char)*name) * 1099511628211u;
-	return (size_t)(value ^ value >> 32);
+	return (uint32_t)(value ^ value >> 32);
 }
 
 static void
 put_in_bucket(struct config *config, struct config_section *section)
 {
-	struct config_section **bucket =
-		&config->buckets[hash(section->kind, section->name) & (config->bucket_count - 1)];
+	struct config_section **bucket = &config->buckets[section->hash & (config->bucket_count - 1)];
 
 	section->same_hash = *bucket;
 	*bucket = section;
@@ -66,13 +65,16 @@ struct config_section *
 config_find(const struct config *config, const char *kind, const char *name)
 {
 	struct config_section *section;
+	uint32_t hash;
 
 	if (name == NULL)
 		return number_of(kind) < CONFIG_KINDS ? config->first_of_kind[number_of(kind)] : NULL;
 	if (config->bucket_count == 0)
 		return NULL;
-	section = config->buckets[hash(kind, name) & (config->bucket_count - 1)];
-	while (section != NULL && (strcmp(section->kind, kind) != 0 || strcmp(section->name, name) != 0))
+	hash = config_hash(kind, name);
+	section = config->buckets[hash & (config->bucket_count - 1)];
+	while (section != NULL && (section->hash != hash || strcmp(section->kind, kind) != 0 ||
+			strcmp(section->name, name) != 0))
 		section = section->same_hash;
 	return section;
 }
@@ -105,6 +107,7 @@ config_add_section(struct config *config, const char *kind, const char *name, co
 		return NULL;
 	section->file = file;
 	section->line = line;
+	section->hash = config_hash(kind, name);
 	section->last_entry = &section->entries;
 	return append(config, section, number_of(kind));
 }

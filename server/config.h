@@ -13,6 +13,7 @@
 #define WEIR_SERVER_CONFIG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "arena.h"
 
@@ -32,6 +33,7 @@ struct config_section {
 	const char *kind, *name;	/* "[route admin]": "route", "admin"; name is "" for [weir] */
 	const char *file;
 	unsigned line;
+	uint32_t hash;			/* of kind and name */
 	unsigned index;			/* 0, 1, … among the sections of its kind */
 	struct config_entry *entries;
 	struct config_entry **last_entry;	/* config.c's, as the next one */
@@ -84,6 +86,9 @@ bool config_is_full(const struct config *, struct report *);
 
 /* Nobody has used any entry: before another build from sections that were built from already. */
 void config_reset(struct config *);
+
+/* By which sections are found. */
+uint32_t config_hash(const char *kind, const char *name);
 
 /* The first section of this kind and name; name NULL: the first of the kind, and next_of_kind has the others. NULL when
  * there is none. */

@@ -126,6 +126,7 @@ libweircore_a_SOURCES = \
 	server/outlet.h \
 	server/overlay.c \
 	server/overlay.h \
+	server/overlay_section.c \
 	server/own.c \
 	server/passthrough.c \
 	server/peer.c \

@@ -5,190 +5,25 @@
 #include "overlay.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
-#include "ini.h"
 #include "report.h"
 
-enum { BUCKETS_LEAST = 64, TEXT_LEAST = 96, FILE_ROOM = 160 };
-
-/* --- sections -------------------------------------------------------------------------------------------- */
-
-static const char *
-find_kind(const char *kind)
-{
-	return strcmp(kind, "route") == 0 ? "route" : strcmp(kind, "upstream") == 0 ? "upstream" : NULL;
-}
-
-static bool
-add_text(struct overlay_section **section, const char *text)
-{
-	size_t length = strlen(text) + 1, room = (*section)->room;
-	struct overlay_section *grown = *section;
-
-	if (length > UINT32_MAX / 4 || (*section)->size > UINT32_MAX / 4)
-		return false;
-	while ((*section)->size + length > room)
-		room = room == 0 ? TEXT_LEAST : room * 2;
-	if (room > (*section)->room && (grown = realloc(*section, sizeof(**section) + room)) == NULL)
-		return false;
-	memcpy(grown->text + grown->size, text, length);
-	grown->size += (uint32_t)length;
-	grown->room = (uint32_t)room;
-	*section = grown;
-	return true;
-}
-
-struct overlay_section *
-overlay_section_new(const char *kind, const char *name)
-{
-	struct overlay_section *section = find_kind(kind) != NULL ? calloc(1, sizeof(*section)) : NULL;
-
-	if (section == NULL)
-		return NULL;
-	section->kind = find_kind(kind);
-	if (!add_text(&section, name))
-		overlay_section_free(&section);
-	return section;
-}
-
-void
-overlay_section_free(struct overlay_section **section)
-{
-	free(*section);
-	*section = NULL;
-}
-
-bool
-overlay_section_add(struct overlay_section **section, const char *key, const char *value)
-{
-	uint32_t size = (*section)->size;
-
-	if (!add_text(section, key) || !add_text(section, value)) {
-		(*section)->size = size;
-		return false;
-	}
-	(*section)->count++;
-	return true;
-}
-
-bool
-overlay_next(const struct overlay_section *section, const char **at, const char **key, const char **value)
-{
-	const char *text = *at != NULL ? *at : section->text;
-
-	text += strlen(text) + 1;
-	if (text >= section->text + section->size)
-		return false;
-	*key = text;
-	*value = *at = text + strlen(text) + 1;
-	return true;
-}
-
-/* What is compared with what the INI reader makes of a section. */
-struct comparison {
-	const struct overlay_section *section;
-	const char *at;			/* overlay_next's */
-	const char *key;		/* that does not come back */
-	bool header, differs;
-};
-
-static bool
-compare(void *context, const struct ini_line *line)
-{
-	struct comparison *c = context;
-	const char *value;
-
-	if (line->key == NULL) {
-		c->differs |= c->header || strcmp(line->name, overlay_name(c->section)) != 0;
-		c->header = true;
-	} else if (!overlay_next(c->section, &c->at, &c->key, &value)) {
-		c->differs = true;
-	} else {
-		c->differs |= strcmp(line->key, c->key) != 0 || strcmp(line->value, value) != 0;
-	}
-	return !c->differs;
-}
-
-/* The reader's own words for the first line that it does not take. */
-static void
-explain(const struct overlay_section *section, const struct report *report, const struct comparison *c,
-	char *why, size_t room, const char **key)
-{
-	const char *at = NULL, *value;
-
-	*key = c->key;
-	if (report->first == NULL) {
-		snprintf(why, room, "blanks around a value, and what follows a `;`, would be lost in an INI file");
-		return;
-	}
-	snprintf(why, room, "%s", report->first->text);
-	*key = NULL;
-	for (unsigned line = 2; line <= report->first->line; line++)
-		if (!overlay_next(section, &at, key, &value))
-			break;
-}
-
-static bool
-has_break(const struct overlay_section *section)
-{
-	return memchr(section->text, '\n', section->size) != NULL ||
-		memchr(section->text, '\r', section->size) != NULL;
-}
-
-bool
-overlay_section_fits(const struct overlay_section *section, char *why, size_t room, const char **key)
-{
-	struct comparison comparison = { .section = section };
-	const char *at = NULL, *one, *value;
-	struct report report;
-	size_t length = 0;
-	char *text = NULL;
-	FILE *to = has_break(section) ? NULL : open_memstream(&text, &length);
-	bool fits;
-
-	*key = NULL;
-	if (to == NULL) {
-		snprintf(why, room, has_break(section) ? "a value stands on one line" : "no memory");
-		return false;
-	}
-	fprintf(to, "[%s %s]\n", section->kind, overlay_name(section));
-	while (overlay_next(section, &at, &one, &value))
-		fprintf(to, "%s=%s\n", one, value);
-	fits = fclose(to) == 0;
-	report_init(&report);
-	if (fits)
-		ini_read(text, length, NULL, &report, compare, &comparison);
-	fits = fits && report.errors == 0 && !comparison.differs && comparison.header;
-	if (!fits)
-		explain(section, &report, &comparison, why, room, key);
-	report_free(&report);
-	free(text);
-	return fits;
-}
+enum { BUCKETS_LEAST = 64 };
 
 /* --- the set --------------------------------------------------------------------------------------------- */
-
-static size_t
-hash(const char *kind, const char *name)
-{
-	uint64_t value = 14695981039346656037u ^ (unsigned char)*kind;
-
-	for (; *name != '\0'; name++)
-		value = (value ^ (unsigned char)*name) * 1099511628211u;
-	return (size_t)(value ^ value >> 32);
-}
 
 /* The link that leads to the section, or to the end of its bucket. */
 static struct overlay_section **
 find_link(const struct overlay *o, const char *kind, const char *name)
 {
-	struct overlay_section **link = &o->buckets[hash(kind, name) & (o->bucket_count - 1)];
+	uint32_t hash = config_hash(kind, name);
+	struct overlay_section **link = &o->buckets[hash & (o->bucket_count - 1)];
 
-	while (*link != NULL && (strcmp((*link)->kind, kind) != 0 || strcmp(overlay_name(*link), name) != 0))
+	while (*link != NULL && ((*link)->hash != hash || strcmp((*link)->kind, kind) != 0 ||
+			strcmp(overlay_name(*link), name) != 0))
 		link = &(*link)->same_hash;
 	return link;
 }
@@ -205,7 +40,7 @@ grow(struct overlay *o)
 	o->buckets = buckets;
 	o->bucket_count = count;
 	for (struct overlay_section *s = o->first; s != NULL; s = s->next) {
-		bucket = &buckets[hash(s->kind, overlay_name(s)) & (count - 1)];
+		bucket = &buckets[s->hash & (count - 1)];
 		s->same_hash = *bucket;
 		*bucket = s;
 	}
@@ -384,14 +219,24 @@ overlay_roll_back(struct overlay *o)
 
 /* --- on top of the files ------------------------------------------------------------------------------------ */
 
-/* Where a message about a section of the change under way points: at what was asked for, not at a line. */
+/* Where a message about a section of the change under way points: at what was asked for, not at a line. Nearly none is ever
+ * shown, and there is one for each key: copied together, not printed. */
 static const char *
 place_of(struct config *config, const struct overlay *o, const struct overlay_section *section, const char *key)
 {
-	if (section->fresh)
-		return arena_printf(&config->arena, "[%s %s]%s%s", section->kind, overlay_name(section),
-			*key != '\0' ? " " : "", key);
-	return o->file != NULL ? o->file : "admin socket";
+	const char *pieces[] = { "[", section->kind, " ", overlay_name(section), *key != '\0' ? "] " : "]", key };
+	size_t lengths[sizeof(pieces) / sizeof(pieces[0])], length = 0;
+	char *place, *to;
+
+	if (!section->fresh)
+		return o->file != NULL ? o->file : "admin socket";
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		length += lengths[i] = strlen(pieces[i]);
+	if ((to = place = arena_text(&config->arena, length)) == NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		to = (char *)memcpy(to, pieces[i], lengths[i]) + lengths[i];
+	return place;
 }
 
 static bool
@@ -421,7 +266,7 @@ add_all(struct config *config, const struct overlay *o, struct config *files)
 	bool good = true;
 
 	for (struct config_section *s = files->sections; good && s != NULL; s = s->next) {
-		over = find_kind(s->kind) != NULL ? overlay_find(o, s->kind, s->name) : NULL;
+		over = overlay_kind(s->kind) != NULL ? overlay_find(o, s->kind, s->name) : NULL;
 		if (over == NULL)
 			good = config_share_section(config, s) != NULL;
 		else if (!over->deleted)

@@ -24,6 +24,7 @@ struct overlay_section {
 	const char *kind;	/* "route" or "upstream" */
 	bool deleted;		/* there shall be no such section, whatever the files say */
 	bool fresh;		/* of the change under way */
+	uint32_t hash;		/* of kind and name (config.h) */
 	unsigned line;		/* in the state file; 0: not written yet */
 	unsigned count;		/* of the entries */
 	uint32_t size, room;	/* of the text */
@@ -50,6 +51,9 @@ struct overlay {
 struct overlay *overlay_new(const char *file);
 void overlay_free(struct overlay **);
 
+/* One of the two kinds, as sections have it; NULL: there is no such. */
+const char *overlay_kind(const char *);
+
 /* A section that is not put in yet; kind is copied as one of the two. NULL without memory, or where there is no
  * such kind. */
 struct overlay_section *overlay_section_new(const char *kind, const char *name);
@@ -61,6 +65,10 @@ bool overlay_section_add(struct overlay_section **, const char *key, const char 
 /* Could an INI file hold the section, so that the same comes back? Else `why` says what is in the way, and
  * *key, where not NULL, at which key (it is the section's). */
 bool overlay_section_fits(const struct overlay_section *, char *why, size_t room, const char **key);
+
+/* The two ways to know: by its bytes alone, which never says yes where the other would not; and by an INI file. */
+bool overlay_section_is_plain(const struct overlay_section *);
+bool overlay_section_comes_back(const struct overlay_section *, char *why, size_t room, const char **key);
 
 static inline const char *
 overlay_name(const struct overlay_section *section)

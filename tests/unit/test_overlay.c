@@ -3,6 +3,7 @@
  * Scenes for the overlay: sections on top of files, changes that are kept or undone, and what an INI file could hold.
  */
 #include "server/config.h"
+#include "server/ini.h"
 #include "server/overlay.h"
 #include "server/report.h"
 #include "server/state.h"
@@ -210,6 +211,89 @@ what_an_ini_file_could_not_hold_is_told(void **state)
 	assert_null(overlay_section_new("listen", "a"));
 }
 
+/* Every byte alone and at either end of a text, in a name, a key and a value, and every length. */
+static struct overlay_section *
+make_case(unsigned number)
+{
+	char texts[3][256] = { "a", "key", "value" }, many[256] = { 0 };
+	unsigned where = number % 3, byte = number / 3 % 256, shape = number / 768;
+	struct overlay_section *section;
+
+	if (shape < 4)
+		snprintf(texts[where], sizeof(texts[where]), "%s%c%s", shape & 1 ? "x" : "", (int)byte, shape & 2 ? "x" : "");
+	else
+		snprintf(texts[where], sizeof(texts[where]), "%.*s", (int)byte, (char *)memset(many, 'x', 255));
+	section = overlay_section_new("route", texts[0]);
+	assert_non_null(section);
+	assert_true(overlay_section_add(&section, texts[1], texts[2]));
+	return section;
+}
+
+static void
+what_looks_plain_comes_back_from_an_ini_file(void **state)
+{
+	unsigned plain = 0;
+
+	(void)state;
+	for (unsigned number = 0; number < 5 * 768; number++) {
+		struct overlay_section *section = make_case(number);
+		const char *key;
+		char why[256];
+
+		if (overlay_section_is_plain(section)) {
+			plain++;
+			if (!overlay_section_comes_back(section, why, sizeof(why), &key))
+				fail_msg("[route %s], %u: %s", overlay_name(section), number, why);
+		}
+		overlay_section_free(&section);
+	}
+	assert_in_range(plain, 1000, 2000);
+}
+
+/* What state_print writes, to free(). */
+static char *
+printed_whole(void)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	assert_non_null(to);
+	state_print(overlay, to);
+	assert_int_equal(fclose(to), 0);
+	return text;
+}
+
+/* The longest value that is taken is one with which the process starts again. */
+static void
+what_fits_is_read_from_the_state_file(void **state)
+{
+	char value[256], many[256] = { 0 }, why[256];
+	const char *key;
+	unsigned taken = 0;
+
+	(void)state;
+	for (unsigned length = 185; length < 200; length++) {
+		struct overlay_section *section = overlay_section_new("route", "x");
+		char *text, *line;
+
+		snprintf(value, sizeof(value), "%.*s", (int)length, (char *)memset(many, ',', 255));
+		assert_true(section != NULL && overlay_section_add(&section, "key", value));
+		if (!overlay_section_fits(section, why, sizeof(why), &key)) {
+			overlay_section_free(&section);
+			continue;
+		}
+		taken++;
+		assert_true(overlay_put(overlay, section));
+		overlay_commit(overlay);
+		assert_non_null(text = printed_whole());
+		for (line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+			assert_in_range(strlen(line), 1, INI_LINE_MOST);
+		free(text);
+	}
+	assert_int_equal(taken, INI_LINE_MOST - strlen("key = ") - 185 + 1);
+}
+
 int
 main(void)
 {
@@ -219,6 +303,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_change_under_way_does_not_show_in_what_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(thousands_are_found_by_name, begin, end),
 		cmocka_unit_test_setup_teardown(what_an_ini_file_could_not_hold_is_told, begin, end),
+		cmocka_unit_test(what_looks_plain_comes_back_from_an_ini_file),
+		cmocka_unit_test_setup_teardown(what_fits_is_read_from_the_state_file, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
