@@ -3,9 +3,11 @@
  * fuzz_change: what an operator sends to the admin socket: JSON, and the changes of routes that it asks for.
  *
  * The first byte chooses what is asked for, the rest is the body. Whatever becomes of it, the config that results is
- * one that an INI file could hold, and rolling it back leaves what was there.
+ * one that an INI file could hold, and rolling it back leaves what was there. A table that routing_table.c takes is the one that
+ * the JSON library reads.
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@
 #include "server/overlay.h"
 #include "server/report.h"
 #include "server/routing_edit.h"
+#include "server/routing_table.h"
 
 #define must(condition) ((condition) ? (void)0 : abort())
 
@@ -60,8 +63,27 @@ check_sections(const struct overlay *o)
 		must(s->deleted || overlay_section_comes_back(s, why, sizeof(why), &key));
 }
 
+/* All that a config has, to free(). */
+static char *
+print(const struct config *config)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	must(to != NULL);
+	for (const struct config_section *s = config->sections; s != NULL; s = s->next) {
+		fprintf(to, "[%s %s]\n", s->kind, s->name);
+		for (const struct config_entry *e = s->entries; e != NULL; e = e->next)
+			fprintf(to, "%s=%s (%s)\n", e->key, e->value, e->file);
+	}
+	must(fclose(to) == 0);
+	return text;
+}
+
+/* *became: all that the config has then; NULL: it is refused. */
 static void
-change(const struct routing_edit *edit, struct config *files)
+change(const struct routing_edit *edit, struct config *files, char **became)
 {
 	struct overlay *o = overlay_new("routing.ini");
 	struct generation g = { .config = files };
@@ -76,6 +98,7 @@ change(const struct routing_edit *edit, struct config *files)
 		config = overlay_apply(o, files, &report);
 		must(config != NULL);
 		must(config_find(config, "module", "m") != NULL);
+		*became = print(config);
 	} else {
 		must(report.errors > 0);
 	}
@@ -86,11 +109,27 @@ change(const struct routing_edit *edit, struct config *files)
 	report_free(&report);
 }
 
+/* A table that is read without the JSON library is what the library reads. */
+static void
+change_by_table(struct routing_edit edit, struct config *files, const char *expected, const char *text, size_t length)
+{
+	char *became = NULL;
+
+	if ((edit.table = routing_table_read(edit.kind, text, length)) == NULL)
+		return;
+	edit.document = NULL;
+	change(&edit, files, &became);
+	must(expected != NULL && became != NULL && strcmp(expected, became) == 0);
+	free(became);
+	routing_table_free(&edit.table);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct routing_edit edit = { .name = "one", .server = "10.0.0.1:80" };
 	struct config *files;
+	char *became = NULL;
 
 	if (size < 1)
 		return 0;
@@ -102,7 +141,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	edit.document = json_loadb((const char *)data + 1, size - 1, JSON_REJECT_DUPLICATES, NULL);
 	files = make_files();
 	if (is_whole(&edit))
-		change(&edit, files);
+		change(&edit, files, &became);
+	if (edit.act == ROUTING_REPLACE_ALL)
+		change_by_table(edit, files, became, (const char *)data + 1, size - 1);
+	free(became);
 	config_free(&files);
 	json_decref(edit.document);
 	return 0;

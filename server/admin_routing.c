@@ -7,6 +7,7 @@
  */
 #include "admin_routing.h"
 
+#include <event2/buffer.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "reply.h"
 #include "report.h"
 #include "routing_edit.h"
+#include "routing_table.h"
 #include "section_json.h"
 #include "state.h"
 #include "value.h"
@@ -187,8 +189,9 @@ struct call {
 static void
 free_call(struct call *call)
 {
-	if (call->edit.document != NULL && call->edit.act <= ROUTING_PATCH_ALL)
+	if (call->edit.act <= ROUTING_PATCH_ALL && (call->edit.document != NULL || call->edit.table != NULL))
 		process_trim(call->process);
+	routing_table_free(&call->edit.table);
 	json_decref(call->edit.document);
 	free(call);
 }
@@ -324,10 +327,27 @@ read_members(struct call *call, const char *kind)
 	return NULL;
 }
 
+/* A whole table that is plain; false where it is to be read as JSON. */
+static bool
+read_table(struct call *call, struct evhttp_request *http)
+{
+	struct evbuffer *body = evhttp_request_get_input_buffer(http);
+	size_t length = evbuffer_get_length(body);
+	const char *text = length > 0 ? (const char *)evbuffer_pullup(body, -1) : NULL;
+
+	if (text == NULL || (call->edit.table = routing_table_read(call->edit.kind, text, length)) == NULL)
+		return false;
+	evbuffer_drain(body, length);
+	call->change.has_revision |= call->edit.table->has_revision;
+	if (call->edit.table->has_revision)
+		call->change.revision = call->edit.table->revision;
+	return true;
+}
+
 static bool
 read_call(struct call *call, struct admin_ask *ask, enum routing_act act)
 {
-	const char *why = NULL;
+	const char *why = read_query(call, ask);
 
 	call->edit.act = act;
 	call->edit.kind = kind_of(ask);
@@ -335,11 +355,13 @@ read_call(struct call *call, struct admin_ask *ask, enum routing_act act)
 	memcpy(call->edit.server, ask->names[1], sizeof(call->edit.server));
 	if (act == ROUTING_DELETE)
 		memcpy(call->change.route, ask->names[0], sizeof(call->change.route));
+	if (act == ROUTING_REPLACE_ALL && why == NULL && read_table(call, ask->http))
+		return true;
 	if ((call->edit.document = admin_body(ask->http)) == NULL)
 		return false;
 	if (!json_is_object(call->edit.document))
 		why = "the body is an object";
-	else if ((why = read_query(call, ask)) == NULL && (act == ROUTING_REPLACE_ALL || act == ROUTING_PATCH_ALL))
+	else if (why == NULL && act <= ROUTING_PATCH_ALL)
 		why = read_members(call, call->edit.kind);
 	if (why != NULL)
 		admin_send_error(ask->http, 400, "%s", why);

@@ -158,6 +158,8 @@ libweircore_a_SOURCES = \
 	server/resolver_entry.h \
 	server/routing_edit.c \
 	server/routing_edit.h \
+	server/routing_table.c \
+	server/routing_table.h \
 	server/search.c \
 	server/search.h \
 	server/section.c \

@@ -161,7 +161,7 @@ overlay_put(struct overlay *o, struct overlay_section *section)
 {
 	struct overlay_section *was = overlay_find(o, section->kind, overlay_name(section)), *fitted;
 
-	if ((fitted = realloc(section, sizeof(*section) + section->size)) != NULL)
+	if (section->room > section->size && (fitted = realloc(section, sizeof(*section) + section->size)) != NULL)
 		section = fitted;
 	section->room = section->size;
 	section->fresh = true;

@@ -59,6 +59,10 @@ const char *overlay_kind(const char *);
 struct overlay_section *overlay_section_new(const char *kind, const char *name);
 void overlay_section_free(struct overlay_section **);
 
+/* The same of a text that is laid out as the section's shall be, with so many entries; the kind is one that there is. NULL
+ * without memory. */
+struct overlay_section *overlay_section_of(const char *kind, const char *text, uint32_t size, unsigned count);
+
 /* Append an entry; false without memory, then the section is as it was. It may move. */
 bool overlay_section_add(struct overlay_section **, const char *key, const char *value);
 

@@ -56,6 +56,24 @@ overlay_section_new(const char *kind, const char *name)
 	return section;
 }
 
+struct overlay_section *
+overlay_section_of(const char *kind, const char *text, uint32_t size, unsigned count)
+{
+	struct overlay_section *section = malloc(sizeof(*section) + size);
+
+	if (section == NULL)
+		return NULL;
+	*section = (struct overlay_section){
+		.kind = overlay_kind(kind),
+		.hash = config_hash(kind, text),
+		.count = count,
+		.size = size,
+		.room = size,
+	};
+	memcpy(section->text, text, size);
+	return section;
+}
+
 void
 overlay_section_free(struct overlay_section **section)
 {

@@ -13,6 +13,7 @@
 #include "generation.h"
 #include "overlay.h"
 #include "report.h"
+#include "routing_table.h"
 #include "section_json.h"
 
 /* An edit at work. */
@@ -124,6 +125,28 @@ static enum hot_result
 worse(enum hot_result a, enum hot_result b)
 {
 	return a != HOT_DONE ? a : b;
+}
+
+/* What was put in is fresh; what is not, was not in the table. */
+static enum hot_result
+replace_by_table(const struct work *w, struct routing_table *table)
+{
+	enum hot_result result = HOT_DONE;
+	struct overlay_section *over;
+
+	while ((over = table->first) != NULL) {
+		table->first = over->next;
+		if (!overlay_put(w->overlay, over))
+			return no_memory(w);
+	}
+	for (const struct config_section *s = w->generation->config->sections; s != NULL; s = s->next) {
+		if (strcmp(s->kind, w->edit->kind) != 0)
+			continue;
+		over = overlay_find(w->overlay, s->kind, s->name);
+		if (over == NULL || !over->fresh)
+			result = worse(result, delete(w, s->kind, s->name));
+	}
+	return result;
 }
 
 static enum hot_result
@@ -373,7 +396,7 @@ routing_edit(const struct routing_edit *e, const struct generation *g, struct ov
 
 	switch (e->act) {
 	case ROUTING_REPLACE_ALL:
-		return replace_all(&w);
+		return e->table != NULL ? replace_by_table(&w, e->table) : replace_all(&w);
 	case ROUTING_PATCH_ALL:
 		return patch_all(&w);
 	case ROUTING_PUT:

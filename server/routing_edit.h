@@ -15,6 +15,7 @@
 struct generation;
 struct overlay;
 struct report;
+struct routing_table;
 
 enum routing_act {
 	ROUTING_REPLACE_ALL,	/* {"routes": {NAME: {…}}}: these and no others */
@@ -32,7 +33,8 @@ struct routing_edit {
 	enum routing_act act;
 	const char *kind;		/* "route" or "upstream" */
 	char name[256], server[256];
-	json_t *document;		/* an object */
+	json_t *document;		/* an object; NULL where there is a table */
+	struct routing_table *table;	/* to replace all by; its sections are taken out */
 };
 
 /* Put the steps in. Anything but HOT_DONE: the report says why, and the caller rolls back. */

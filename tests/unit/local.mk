@@ -43,6 +43,7 @@ UNIT_TESTS = \
 	tests/unit/test_reply \
 	tests/unit/test_report \
 	tests/unit/test_resolver \
+	tests/unit/test_routing_table \
 	tests/unit/test_settings \
 	tests/unit/test_slab \
 	tests/unit/test_sockets \
