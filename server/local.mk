@@ -115,6 +115,8 @@ libweircore_a_SOURCES = \
 	server/option.c \
 	server/option.h \
 	server/option_check.c \
+	server/option_claims.c \
+	server/option_claims.h \
 	server/option_key.c \
 	server/option_key.h \
 	server/option_print.c \

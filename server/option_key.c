@@ -27,7 +27,7 @@ unsigned
 option_kind(const char *kind)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(kinds[i].name, kind) == 0)
+		if (*kinds[i].name == *kind && strcmp(kinds[i].name, kind) == 0)
 			return kinds[i].kind;
 	return 0;
 }

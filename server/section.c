@@ -9,6 +9,7 @@
 #include "chain.h"
 #include "config.h"
 #include "loader.h"
+#include "option_claims.h"
 #include "report.h"
 
 #include <string.h>
@@ -24,6 +25,9 @@ struct walk {
 	/* The last chain of such a section, and what it was made for. */
 	bool plain_used[LOADER_MODULES_MAX];
 	const struct chain *plain;
+
+	struct option_claims claims;
+	enum { IDLE_UNKNOWN, IDLE_UNUSED, IDLE_USED } idle[LOADER_MODULES_MAX];	/* by slot: what a section without its keys has */
 };
 
 bool
@@ -99,6 +103,17 @@ section_check_unused(struct sections *sections, const char *kind, const struct w
 
 /* --- the modules' options and hooks --------------------------------------------------------------------- */
 
+/* Who owns which key in sections of the kind. */
+static bool
+look_at_owners(struct walk *walk)
+{
+	struct generation *generation = walk->sections->build->generation;
+	size_t count = generation->module_count + 1;
+
+	option_check_owners(walk->sections->build, walk->sections->owners, count, walk->kind);
+	return option_claims_build(&walk->claims, &generation->arena, walk->sections->owners, count, walk->kind);
+}
+
 /* The settings of one module for the section; whether they are its own and not the defaults. */
 static bool
 parse_module(struct walk *walk, unsigned slot, const void **settings)
@@ -120,6 +135,23 @@ parse_module(struct walk *walk, unsigned slot, const void **settings)
 	return own;
 }
 
+/* The same for a section without any key of the module: what became of the last one becomes of all, and only what is wrong
+ * is said for each. */
+static void
+parse_idle(struct walk *walk, unsigned slot, const void **settings)
+{
+	unsigned errors = walk->sections->build->report->errors;
+
+	if (walk->idle[slot] != IDLE_UNKNOWN) {
+		*settings = walk->sections->owners[1 + slot].defaults;
+		walk->used[slot] = walk->idle[slot] == IDLE_USED;
+		return;
+	}
+	parse_module(walk, slot, settings);
+	if (walk->sections->build->report->errors == errors)
+		walk->idle[slot] = walk->used[slot] ? IDLE_USED : IDLE_UNUSED;
+}
+
 /* The settings of all modules by slot: an array of the section's own, or the generation's where it sets
  * nothing. */
 static const void **
@@ -128,10 +160,16 @@ parse_modules(struct walk *walk)
 	struct generation *generation = walk->sections->build->generation;
 	const void *settings[LOADER_MODULES_MAX], **copy;
 	size_t size = generation->module_count * sizeof(*settings);
-	bool any = false, own;
+	bool any = false, own, concerned[1 + LOADER_MODULES_MAX];
 
 	walk->is_plain = true;
+	memset(concerned, 0, 1 + generation->module_count);
+	option_claims_mark(&walk->claims, walk->at, concerned);
 	for (unsigned slot = 0; slot < generation->module_count; slot++) {
+		if (!concerned[1 + slot]) {
+			parse_idle(walk, slot, &settings[slot]);
+			continue;
+		}
 		own = parse_module(walk, slot, &settings[slot]);
 		any |= own;
 		walk->is_plain &= !own || generation->modules[slot]->contract->hooks_alike;
@@ -237,8 +275,8 @@ section_fill_upstreams(struct sections *sections)
 
 	if (!own_core(sections, upstream_options, sizeof(struct upstream_settings)) || !fill_direct(sections))
 		return false;
-	option_check_owners(
-		sections->build, sections->owners, sections->build->generation->module_count + 1, walk.kind);
+	if (!look_at_owners(&walk))
+		return false;
 	while (next_section(&walk)) {
 		upstream = sections->build->generation->upstreams[walk.at->index];
 		option_fill(sections->build, &sections->owners[0], walk.at, &upstream->settings);
@@ -290,7 +328,8 @@ section_fill_routes(struct sections *sections)
 	if (routes == NULL || generation->routes == NULL ||
 		!own_core(sections, route_options, sizeof(struct route_settings)))
 		return false;
-	option_check_owners(sections->build, sections->owners, generation->module_count + 1, walk.kind);
+	if (!look_at_owners(&walk))
+		return false;
 	for (unsigned i = 0; next_section(&walk); i++) {
 		generation->routes[i] = &routes[i].route;
 		if (!fill_route(&walk, &routes[i].route, i))
@@ -362,7 +401,8 @@ section_fill_listens(struct sections *sections)
 	if ((generation->listens = take(sections, count, sizeof(*generation->listens))) == NULL ||
 	    !own_core(sections, listen_options, sizeof(struct listen_settings)))
 		return false;
-	option_check_owners(sections->build, sections->owners, generation->module_count + 1, walk.kind);
+	if (!look_at_owners(&walk))
+		return false;
 	for (unsigned i = 0; next_section(&walk); i++) {
 		if (!fill_listen(&walk, &generation->listens[i], i))
 			return false;
@@ -383,7 +423,8 @@ section_fill_certificates(struct sections *sections)
 	if ((all->list = take(sections, all->count, sizeof(*all->list))) == NULL ||
 	    !own_core(sections, certificate_options, sizeof(struct certificate_settings)))
 		return false;
-	option_check_owners(sections->build, sections->owners, sections->build->generation->module_count + 1, walk.kind);
+	if (!look_at_owners(&walk))
+		return false;
 	for (unsigned i = 0; next_section(&walk); i++) {
 		struct certificate *c = &all->list[i];
 

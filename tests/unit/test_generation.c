@@ -527,6 +527,20 @@ a_required_plain_key_must_stand_in_every_route(void **state)
 		"needs `match`");
 }
 
+/* What one section without a module's keys becomes, is not what the others are taken for where something is wrong. */
+static void
+a_required_plain_key_is_missed_in_each_route_without_it(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_null(build(scene, NULL, LISTEN "[module matcher]\n[route a]\n" PLAIN "[route b]\nmatch = x\n[route c]\n" PLAIN
+		"[route d]\n" PLAIN));
+	assert_said(&scene->report, "[route a] needs `match`");
+	assert_said(&scene->report, "[route c] needs `match`");
+	assert_said(&scene->report, "[route d] needs `match`");
+	assert_int_equal(scene->report.errors, 3);
+}
+
 static void
 two_owners_of_one_plain_key_or_variable_are_an_error(void **state)
 {
@@ -614,6 +628,7 @@ main(void)
 		SCENE(a_missing_module_is_the_only_error),
 		SCENE(other_errors_are_seen_beside_a_missing_module),
 		SCENE(a_required_plain_key_must_stand_in_every_route),
+		SCENE(a_required_plain_key_is_missed_in_each_route_without_it),
 		SCENE(two_owners_of_one_plain_key_or_variable_are_an_error),
 		SCENE(an_order_against_itself_is_an_error),
 		SCENE(a_listener_with_tls_needs_a_certificate),
