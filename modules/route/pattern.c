@@ -93,7 +93,7 @@ read_name(const char **text, const char *end, char *to)
 			return "in a host an asterisk stands alone or first, as in *.example.com";
 		if (c >= 0x80)
 			return "write a host of other letters in its xn-- form";
-		if (!is_digit(c) && !is_letter(c) && strchr("-_.", c) == NULL)
+		if (!is_digit(c) && !is_letter(c) && c != '-' && c != '_' && c != '.')
 			return "this is no name of a host";
 		if (c == '.' && (to == from || to[-1] == '.'))
 			return "the host has an empty part between its dots";
@@ -180,7 +180,7 @@ read_path(struct route_pattern *pattern, const char *text, const char *end, char
 	for (; text < end; text += took) {
 		if (*text == '*')
 			return "in a path an asterisk stands only at the end, behind a slash";
-		if (strchr("?#\\", *text) != NULL || (unsigned char)*text <= ' ' || *text == 0x7f)
+		if (*text == '?' || *text == '#' || *text == '\\' || (unsigned char)*text <= ' ' || *text == 0x7f)
 			return "a pattern looks at the path alone: no ?, #, backslash or control character";
 		if (*text == '/' && ends_in_dots(pattern->path, to))
 			return "a path has no . or .. in it";

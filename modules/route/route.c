@@ -68,6 +68,20 @@ count_words(const char *text)
 	return count;
 }
 
+/* Copied into one piece, out of room that is used again. */
+static bool
+keep_texts(struct weir_build *build, struct route_pattern *pattern)
+{
+	size_t host = strlen(pattern->host) + 1, path = strlen(pattern->path) + 1;
+	char *text = weir_build_alloc(build, 1, host + path);
+
+	if (text == NULL)
+		return false;
+	pattern->host = memcpy(text, pattern->host, host);
+	pattern->path = memcpy(text + host, pattern->path, path);
+	return true;
+}
+
 static const char *
 read_pattern(struct weir_build *build, const char *word, size_t length, struct route_pattern *pattern)
 {
@@ -78,9 +92,7 @@ read_pattern(struct weir_build *build, const char *word, size_t length, struct r
 		why = route_pattern_read(pattern, word, length, room);
 	if (why != NULL)
 		return weir_build_printf(build, "`%.*s`: %s", (int)length, word, why);
-	pattern->host = weir_build_printf(build, "%s", pattern->host);
-	pattern->path = weir_build_printf(build, "%s", pattern->path);
-	return pattern->host != NULL && pattern->path != NULL ? NULL : "no memory";
+	return keep_texts(build, pattern) ? NULL : "no memory";
 }
 
 static const char *
