@@ -148,6 +148,49 @@ zeroed_memory_is_zero(void **state)
 	arena_free(&arena);
 }
 
+/* Pieces of so many bytes are the kernel's, others are used again. */
+static void
+zeroed_memory_of_any_size_is_zero_again(void **state)
+{
+	static const size_t sizes[] = { 1 << 20, (4 << 20) - 64, 4 << 20, 5 << 20, 17 << 20 };
+	struct arena arena;
+	unsigned char *piece;
+
+	(void)state;
+	arena_init(&arena, NULL, 0);
+	for (unsigned round = 0; round < 3; round++) {
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			assert_non_null(piece = arena_zalloc(&arena, sizes[i]));
+			for (size_t at = 0; at < sizes[i]; at++)
+				if (piece[at] != 0)
+					fail_msg("byte %zu of %zu", at, sizes[i]);
+			memset(piece, 0xff, sizes[i]);
+			assert_non_null(arena_copy(&arena, "between", 7));
+		}
+		arena_free(&arena);
+	}
+}
+
+/* Chunks grow with the arena, up to those of the kernel; all of them are given back. */
+static void
+many_small_pieces_make_large_chunks(void **state)
+{
+	struct arena arena;
+	unsigned *first, *piece;
+
+	(void)state;
+	arena_init(&arena, NULL, 0);
+	assert_non_null(first = arena_zalloc(&arena, 64));
+	*first = 7;
+	for (unsigned i = 0; i < 200000; i++) {
+		assert_non_null(piece = arena_zalloc(&arena, 64));
+		assert_int_equal(piece[15], 0);
+		memset(piece, 0xff, 64);
+	}
+	assert_int_equal(*first, 7);
+	arena_free(&arena);
+}
+
 static void
 texts_are_copied_and_printed(void **state)
 {
@@ -291,6 +334,8 @@ main(void)
 		cmocka_unit_test(the_limit_holds),
 		cmocka_unit_test(sizes_that_overflow_fail),
 		cmocka_unit_test(zeroed_memory_is_zero),
+		cmocka_unit_test(zeroed_memory_of_any_size_is_zero_again),
+		cmocka_unit_test(many_small_pieces_make_large_chunks),
 		cmocka_unit_test(texts_are_copied_and_printed),
 		cmocka_unit_test(chunks_come_from_the_slab_and_go_back),
 		cmocka_unit_test(the_budget_of_the_slab_bounds_all_of_it),
