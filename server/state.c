@@ -7,6 +7,7 @@
  */
 #include "state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@
 #include "overlay.h"
 #include "report.h"
 
-enum { FORMAT = 1, HEAD_LINES = 6 };
+enum { FORMAT = 1, HEAD_LINES = 6, HEAD_ROOM = 256 };
 
 #define BYTES_MOST ((off_t)256 << 20)
 
@@ -238,48 +239,55 @@ state_read(struct overlay *o, bool look, struct report *report)
 
 /* --- writing --------------------------------------------------------------------------------------------- */
 
+/* Bytes that write_section() writes at most. */
+static size_t
+section_room(const struct overlay_section *section)
+{
+	return section->size + section->count * strlen(" = \n") + strlen("\n[deleted_upstream ]\n");
+}
+
+static char *
+put(char *to, const char *text)
+{
+	size_t length = strlen(text);
+
+	return (char *)memcpy(to, text, length) + length;
+}
+
 /* By the piece: there may be 100,000 of them, and a format takes longer than all of its text. */
-static void
-print_section(const struct overlay_section *section, FILE *to)
+static char *
+write_section(char *to, const struct overlay_section *section)
 {
 	const char *at = NULL, *key, *value;
 
-	fputs_unlocked(section->deleted ? "\n[deleted_" : "\n[", to);
-	fputs_unlocked(section->kind, to);
-	putc_unlocked(' ', to);
-	fputs_unlocked(overlay_name(section), to);
-	fputs_unlocked("]\n", to);
-	while (overlay_next(section, &at, &key, &value)) {
-		fputs_unlocked(key, to);
-		fputs_unlocked(" = ", to);
-		fputs_unlocked(value, to);
-		putc_unlocked('\n', to);
-	}
+	to = put(to, section->deleted ? "\n[deleted_" : "\n[");
+	to = put(put(put(to, section->kind), " "), overlay_name(section));
+	to = put(to, "]\n");
+	while (overlay_next(section, &at, &key, &value))
+		to = put(put(put(put(to, key), " = "), value), "\n");
+	return to;
 }
 
 /* The whole text, to free(); NULL without memory. */
 static char *
 make_text(const struct overlay *o, size_t *length)
 {
-	char *text = NULL;
-	FILE *to = open_memstream(&text, length);
-	uint64_t sum;
-	bool good;
+	size_t room = HEAD_ROOM + sizeof(end_header) + 18;
+	char *text, *to;
 
-	if (to == NULL)
+	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
+		room += section_room(s);
+	if ((text = malloc(room)) == NULL)
 		return NULL;
-	fprintf(to, "; What was changed in the running process, on top of the configuration files. Weir writes\n"
+	to = text + snprintf(text, HEAD_ROOM, "; What was changed in the running process, on top of the configuration files. Weir writes\n"
 		"; this file: change it by weirctl, not by hand.\n[state]\nformat = %d\nrevision = %" PRIu64 "\n",
 		FORMAT, o->revision);
 	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
-		print_section(s, to);
-	good = fflush(to) == 0;
-	sum = good ? state_sum(text, *length) : 0;
-	fprintf(to, "%s%016" PRIx64 "\n", end_header, sum);
-	if ((fclose(to) == 0) & good)
-		return text;
-	free(text);
-	return NULL;
+		to = write_section(to, s);
+	to += snprintf(to, room - (size_t)(to - text), "%s%016" PRIx64 "\n", end_header, state_sum(text, (size_t)(to - text)));
+	*length = (size_t)(to - text);
+	assert(*length < room);
+	return text;
 }
 
 static bool
@@ -366,12 +374,17 @@ state_write(struct overlay *o)
 static void
 show_section(const struct overlay_section *section, FILE *to)
 {
+	const char *at = NULL, *key, *value;
+
 	if (section == NULL || section->fresh)
 		return;
-	if (section->deleted)
+	if (section->deleted) {
 		fprintf(to, "\n; deleted: [%s %s]\n", section->kind, overlay_name(section));
-	else
-		print_section(section, to);
+		return;
+	}
+	fprintf(to, "\n[%s %s]\n", section->kind, overlay_name(section));
+	while (overlay_next(section, &at, &key, &value))
+		fprintf(to, "%s = %s\n", key, value);
 }
 
 /* While a change is under way, what it replaces comes last. */
