@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+enum { AHEAD = 16 };		/* slots that are asked for while others are filled: each is a wait for memory */
+
 static bool
 is_same_host(const struct route_pattern *a, const struct route_pattern *b)
 {
@@ -103,26 +105,47 @@ count_of(const char *text, char c)
 	return count;
 }
 
+/* No two groups are the same host, or the same place: any empty slot will do. */
 static struct host *
-add_host(struct route_index *index, const struct route_pattern *pattern)
+free_host(struct route_index *index, uint64_t hash)
 {
-	struct name name = { pattern->host, strlen(pattern->host), 0, pattern->wildcard };
+	size_t at = hash & index->hosts_mask;
+
+	while (index->hosts[at].size != 0)
+		at = (at + 1) & index->hosts_mask;
+	return &index->hosts[at];
+}
+
+static struct place *
+free_place(struct route_index *index, uint64_t hash)
+{
+	size_t at = hash & index->places_mask;
+
+	while (index->places[at].host != NULL)
+		at = (at + 1) & index->places_mask;
+	return &index->places[at];
+}
+
+/* `hash` is the whole of it (mix_host). */
+static struct host *
+add_host(struct route_index *index, const struct route_pattern *pattern, uint64_t hash)
+{
+	size_t length = strlen(pattern->host);
 	unsigned labels = pattern->wildcard ? count_of(pattern->host, '.') : 0;
 	struct host *host;
 
-	name.hash = hash_host(index->seed, pattern->host);
-	host = host_slot(index, &name, pattern->port);
-	assert(host->size == 0 && name.length <= ROUTE_HOST_MOST);
+	host = free_host(index, hash);
+	assert(length <= ROUTE_HOST_MOST);
 	*host = (struct host){
-		.hash = mix_host(name.hash, pattern->port, pattern->wildcard),
+		.hash = hash,
 		.port = pattern->port,
 		.wildcard = pattern->wildcard,
-		.size = (name.length + 1) & 0x7fff,
+		.size = (length + 1) & 0x7fff,
 	};
 	if (host->size <= HOST_TEXT)
-		memcpy(host->text, name.text, name.length);
+		memcpy(host->text, pattern->host, length);
 	else
-		host->name = name.text;
+		host->name = pattern->host;
 	index->ports |= pattern->port != 0;
 	index->any |= pattern->wildcard && *pattern->host == '\0';
 	if (labels > index->labels)
@@ -130,19 +153,18 @@ add_host(struct route_index *index, const struct route_pattern *pattern)
 	return host;
 }
 
-/* The path of the run's entries; its candidates are yet to be laid out. */
+/* The path of the run's entries, with the whole of its hash (mix_place); its candidates are yet to be laid out. */
 static struct place *
-add_place(struct route_index *index, struct host *host, const struct route_pattern *pattern,
+add_place(struct route_index *index, struct host *host, const struct route_pattern *pattern, uint64_t hash,
 	size_t first, size_t count)
 {
-	uint64_t prefix = hash_path(index->seed, pattern->path);
 	size_t length = strlen(pattern->path);
 	unsigned depth = pattern->below ? count_of(pattern->path, '/') : 0;
-	struct place *place = place_slot(index, host, pattern->below, prefix, pattern->path, length);
+	struct place *place = free_place(index, hash);
 
-	assert(place->host == NULL && depth <= ROUTE_DEPTH_MOST);
+	assert(depth <= ROUTE_DEPTH_MOST);
 	*place = (struct place){
-		.hash = mix_place(prefix, host->hash, pattern->below),
+		.hash = hash,
 		.host = host,
 		.path = pattern->path,
 		.length = (uint32_t)length,
@@ -182,7 +204,8 @@ struct scratch {
 	struct groups hosts, places;
 	struct route_entry *sorted;	/* the entries by place */
 	struct host **host;		/* by group of hosts */
-	uint64_t *hashes;
+	uint64_t *hashes;		/* of the entries' places */
+	uint64_t *host_hashes;		/* by group of hosts */
 	uint32_t *slots, *begin;	/* where the entries of each place begin, and the end of the last */
 };
 
@@ -196,11 +219,12 @@ take_scratch(struct scratch *s, size_t count)
 	s->sorted = calloc(count + 1, sizeof(*s->sorted));
 	s->host = calloc(count + 1, sizeof(*s->host));
 	s->hashes = calloc(count + 1, sizeof(*s->hashes));
+	s->host_hashes = calloc(count + 1, sizeof(*s->host_hashes));
 	s->slots = calloc(mask_for(count) + 1, sizeof(*s->slots));
 	s->begin = calloc(count + 2, sizeof(*s->begin));
 	return s->hosts.group != NULL && s->hosts.first != NULL && s->places.group != NULL &&
 		s->places.first != NULL && s->sorted != NULL && s->host != NULL && s->hashes != NULL &&
-		s->slots != NULL && s->begin != NULL;
+		s->host_hashes != NULL && s->slots != NULL && s->begin != NULL;
 }
 
 static void
@@ -213,6 +237,7 @@ free_scratch(struct scratch *s)
 	free(s->sorted);
 	free(s->host);
 	free(s->hashes);
+	free(s->host_hashes);
 	free(s->slots);
 	free(s->begin);
 }
@@ -228,6 +253,8 @@ find_all(struct scratch *s, const struct route_entry *entries, size_t count, uin
 		s->hashes[i] = mix_host(hash_host(seed, pattern->host), pattern->port, pattern->wildcard);
 	}
 	find_groups(&s->hosts, entries, s->hashes, count, is_same_host, s->slots);
+	for (size_t i = 0; i < s->hosts.count; i++)
+		s->host_hashes[i] = s->hashes[s->hosts.first[i]];
 	memset(s->slots, 0, (mask_for(count) + 1) * sizeof(*s->slots));
 	for (size_t i = 0; i < count; i++) {
 		pattern = entries[i].pattern;
@@ -249,17 +276,27 @@ sort_entries(struct scratch *s, const struct route_entry *entries, size_t count)
 }
 
 static void
-fill(struct route_index *index, struct scratch *s, const struct route_entry *entries,
+fill_hosts(struct route_index *index, struct scratch *s, const struct route_entry *entries)
+{
+	for (size_t i = 0; i < s->hosts.count; i++) {
+		if (i + AHEAD < s->hosts.count)
+			__builtin_prefetch(&index->hosts[s->host_hashes[i + AHEAD] & index->hosts_mask], 1);
+		s->host[i] = add_host(index, entries[s->hosts.first[i]].pattern, s->host_hashes[i]);
+	}
+}
+
+static void
+fill_places(struct route_index *index, struct scratch *s, const struct route_entry *entries,
 	const struct route_index_needs *needs)
 {
-	for (size_t i = 0; i < s->hosts.count; i++)
-		s->host[i] = add_host(index, entries[s->hosts.first[i]].pattern);
 	for (size_t i = 0; i < s->places.count; i++) {
 		size_t first = s->places.first[i], begin = s->begin[i], size = s->begin[i + 1] - begin;
+		struct place *place;
 
-		struct place *place = add_place(index, s->host[s->hosts.group[first]], entries[first].pattern,
+		if (i + AHEAD < s->places.count)
+			__builtin_prefetch(&index->places[s->hashes[s->places.first[i + AHEAD]] & index->places_mask], 1);
+		place = add_place(index, s->host[s->hosts.group[first]], entries[first].pattern, s->hashes[first],
 			begin, size);
-
 		add_candidates(index->candidates + begin, s->sorted + begin, size, needs);
 		if (size == 1)
 			place->only = index->candidates[begin];
@@ -302,8 +339,10 @@ route_index_build(const struct route_entry *entries, size_t count, const struct 
 		sort_entries(&scratch, entries, count);
 		good = take_tables(index, count, &scratch, needs);
 	}
-	if (good)
-		fill(index, &scratch, entries, needs);
+	if (good) {
+		fill_hosts(index, &scratch, entries);
+		fill_places(index, &scratch, entries, needs);
+	}
 	free_scratch(&scratch);
 	return good ? index : NULL;
 }
