@@ -56,7 +56,7 @@ number_of(const char *kind)
 {
 	size_t i = 0;
 
-	while (i < CONFIG_KINDS && strcmp(config_kinds[i], kind) != 0)
+	while (i < CONFIG_KINDS && (*config_kinds[i] != *kind || strcmp(config_kinds[i], kind) != 0))
 		i++;
 	return i;
 }

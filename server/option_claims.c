@@ -76,6 +76,6 @@ option_claims_mark(const struct option_claims *claims, const struct config_secti
 {
 	for (const struct config_entry *entry = section->entries; entry != NULL; entry = entry->next)
 		for (size_t at = slot_of(claims, entry->key); claims->slots[at].key != NULL; at = (at + 1) & claims->mask)
-			if (strcmp(claims->slots[at].key, entry->key) == 0)
+			if (*claims->slots[at].key == *entry->key && strcmp(claims->slots[at].key, entry->key) == 0)
 				concerned[claims->slots[at].owner] = true;
 }

@@ -60,13 +60,6 @@ option_key(const struct option_owner *owner, const struct weir_option *option, u
 	return to;
 }
 
-/* Most keys differ in their first byte from the one that is looked for: 100,000 routes feel this. */
-static bool
-is_same(const char *a, const char *b)
-{
-	return *a == *b && strcmp(a, b) == 0;
-}
-
 /* Has the key this module's name and a dot in front? Then *rest is what follows. */
 static bool
 has_prefix(const char *key, const char *module, const char **rest)
@@ -84,15 +77,18 @@ option_has_key(const struct option_owner *owner, const struct weir_option *optio
 	const char *key)
 {
 	if (is_plain(owner, option, kind))
-		return is_same(key, option->name);
-	return has_prefix(key, owner->module, &key) && is_same(key, option->name);
+		return strcmp(key, option->name) == 0;
+	return has_prefix(key, owner->module, &key) && strcmp(key, option->name) == 0;
 }
 
+/* Most keys differ in their first byte from the one that is looked for: 100,000 routes feel this. */
 struct config_entry *
 option_next(struct config_entry *entry, const struct option_owner *owner, const struct weir_option *option,
 	unsigned kind)
 {
-	while (entry != NULL && !option_has_key(owner, option, kind, entry->key))
+	char first = is_plain(owner, option, kind) ? *option->name : *owner->module;
+
+	while (entry != NULL && (*entry->key != first || !option_has_key(owner, option, kind, entry->key)))
 		entry = entry->next;
 	return entry;
 }
