@@ -24,6 +24,8 @@ config_hash(const char *kind, const char *name)
 	return (uint32_t)(value ^ value >> 32);
 }
 
+enum { BUCKETS_LEAST = 64 };
+
 static void
 put_in_bucket(struct config *config, struct config_section *section)
 {
@@ -36,11 +38,14 @@ put_in_bucket(struct config *config, struct config_section *section)
 /* Keep at least as many buckets as sections. The old array stays in the arena: all of them together are
  * less than the new. */
 static bool
-grow_buckets(struct config *config)
+grow_buckets(struct config *config, size_t sections)
 {
-	size_t count = config->bucket_count == 0 ? 64 : config->bucket_count * 2;
-	struct config_section **buckets = arena_array(&config->arena, count, sizeof(struct config_section *));
+	size_t count = config->bucket_count == 0 ? BUCKETS_LEAST : config->bucket_count;
+	struct config_section **buckets;
 
+	while (count < sections)
+		count *= 2;
+	buckets = arena_array(&config->arena, count, sizeof(struct config_section *));
 	if (buckets == NULL)
 		return false;
 	config->buckets = buckets;
@@ -82,7 +87,7 @@ config_find(const struct config *config, const char *kind, const char *name)
 static struct config_section *
 append(struct config *config, struct config_section *section, size_t kind)
 {
-	if (config->section_count >= config->bucket_count && !grow_buckets(config))
+	if (config->section_count >= config->bucket_count && !grow_buckets(config, config->section_count + 1))
 		return NULL;
 	section->kind = config_kinds[kind];
 	section->index = config->counts[kind]++;
@@ -178,12 +183,14 @@ config_new(void)
 }
 
 struct config *
-config_over(struct config *files)
+config_over(struct config *files, size_t sections)
 {
 	struct config *config = config_new();
 
-	if (config == NULL)
+	if (config == NULL || !grow_buckets(config, sections < CONFIG_SECTIONS_MOST ? sections : CONFIG_SECTIONS_MOST)) {
+		config_free(&config);
 		return NULL;
+	}
 	config->files = config_hold(files);
 	config->folder = files->folder;
 	return config;

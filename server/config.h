@@ -67,8 +67,8 @@ struct config *config_read(const char *path, struct report *);
 /* An empty one, with one holder. NULL without memory. */
 struct config *config_new(void);
 
-/* An empty one that lies over another. NULL without memory. */
-struct config *config_over(struct config *files);
+/* An empty one that lies over another, and will have about so many sections. NULL without memory. */
+struct config *config_over(struct config *files, size_t sections);
 
 /* One holder more; who lets go last frees it. Main thread. */
 struct config *config_hold(struct config *);

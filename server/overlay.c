@@ -281,7 +281,7 @@ add_all(struct config *config, const struct overlay *o, struct config *files)
 struct config *
 overlay_apply(const struct overlay *o, struct config *files, struct report *report)
 {
-	struct config *config = config_over(files);
+	struct config *config = config_over(files, o->count + files->section_count);
 	bool good = config != NULL && add_all(config, o, files);
 
 	if (good)

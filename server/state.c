@@ -279,7 +279,8 @@ make_text(const struct overlay *o, size_t *length)
 		room += section_room(s);
 	if ((text = malloc(room)) == NULL)
 		return NULL;
-	to = text + snprintf(text, HEAD_ROOM, "; What was changed in the running process, on top of the configuration files. Weir writes\n"
+	to = text + snprintf(text, HEAD_ROOM,
+		"; What was changed in the running process, on top of the configuration files. Weir writes\n"
 		"; this file: change it by weirctl, not by hand.\n[state]\nformat = %d\nrevision = %" PRIu64 "\n",
 		FORMAT, o->revision);
 	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
