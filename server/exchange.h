@@ -211,6 +211,9 @@ exchange_thread(struct weir_exchange *x)
 	return x->thread;
 }
 
+/* A module set what cannot be: the request fails, with the module's name in the log (view.c). */
+void view_refuse(struct weir_exchange *, const char *what, const char *why);
+
 /* --- waits (exchange.c) --------------------------------------------------------------------------------------------------- */
 
 bool exchange_is_waiting(const struct weir_exchange *);

@@ -2,9 +2,11 @@
 /*
  * http1_section: field lines, and the framing that they declare.
  *
- * One pass: a name's end is where no token goes on, a value's where a control character stands.
+ * One pass: a name's end is where no token goes on, a value's where a control character stands. Nearly every line is read by
+ * blocks (read_plain_field); what is not plain, or is wrong, or stands at the very end, is read by read_field, which knows all.
  */
 #include "http1_section.h"
+#include "text_block.h"
 
 #include <string.h>
 
@@ -30,6 +32,56 @@ refuse_name(struct http1_cursor *c, const char *name)
 	return http1_refuse(c, 400, "field name is not a token");
 }
 
+static inline void
+note(struct field *field, const char *name, size_t name_length, const char *value, const char *end)
+{
+	field->name = name;
+	field->name_length = (uint16_t)name_length;
+	field->value = value;
+	field->value_length = (uint32_t)(end - value);
+	field->id = (uint8_t)field_identify(name, name_length);
+}
+
+#ifdef TEXT_BLOCKS
+/* The first place that may end a name, or a value; NULL where too little is left for a block. */
+static inline const char *
+skip_name(const char *at, const char *last)
+{
+	for (unsigned stop; at <= last; at += TEXT_BLOCK)
+		if ((stop = text_uncommon(text_block(at))) != 0)
+			return at + __builtin_ctz(stop);
+	return NULL;
+}
+
+static inline const char *
+skip_value(const char *at, const char *last)
+{
+	for (unsigned stop; at <= last; at += TEXT_BLOCK)
+		if ((stop = text_breaks(text_block(at))) != 0)
+			return at + __builtin_ctz(stop);
+	return NULL;
+}
+
+/* A name of letters, digits and dashes, a colon and a space, a value without blanks around it or tabs in it, and a block more behind
+ * it: false if the line is any other, and nothing is done then. */
+static inline bool
+read_plain_field(struct http1_cursor *c, struct field *field)
+{
+	const char *const name = c->at, *const last = c->end - TEXT_BLOCK - 1;	/* so that a byte more is there */
+	const char *colon = skip_name(name, last), *value, *end;
+
+	if (colon == NULL || memcmp(colon, ": ", 2) != 0 || colon == name || colon - name > UINT8_MAX)
+		return false;
+	value = colon + 2;
+	end = skip_value(value, last);
+	if (end == NULL || memcmp(end, "\r\n", 2) != 0 || end == value || *value == ' ' || end[-1] == ' ')
+		return false;
+	note(field, name, (size_t)(colon - name), value, end);
+	c->at = end + 2;
+	return true;
+}
+#endif
+
 /* Read one field line into the room that *field is. */
 static bool
 read_field(struct http1_cursor *c, struct field *field)
@@ -50,12 +102,16 @@ read_field(struct http1_cursor *c, struct field *field)
 		return false;
 	while (last > value && is_blank(last[-1]))
 		last--;
-	field->name = name;
-	field->name_length = (uint16_t)(at - name);
-	field->value = value;
-	field->value_length = (uint32_t)(last - value);
-	field->id = (uint8_t)field_identify(name, field->name_length);
+	note(field, name, (size_t)(at - name), value, last);
 	return true;
+}
+
+static inline void
+note_place(struct http1_section *section, struct fields *fields, const struct field *field)
+{
+	fields->ids |= 1u << field->id;
+	if (field->id != FIELD_OTHER && section->count[field->id]++ == 0)
+		section->first[field->id] = (uint16_t)(fields->count - 1);
 }
 
 bool
@@ -70,10 +126,15 @@ http1_read_section(struct http1_cursor *c, struct fields *fields, struct http1_s
 		field = fields_append(fields);
 		if (field == NULL)
 			return http1_refuse(c, 503, "no memory for the fields");
+#ifdef TEXT_BLOCKS
+		if (c->end - c->at > TEXT_BLOCK && read_plain_field(c, field)) {
+			note_place(section, fields, field);
+			continue;
+		}
+#endif
 		if (!read_field(c, field))
 			return false;
-		if (section->count[field->id]++ == 0)
-			section->first[field->id] = (uint16_t)(fields->count - 1);
+		note_place(section, fields, field);
 	}
 	return http1_take_crlf(c);
 }

@@ -61,25 +61,65 @@ put_field(struct writer *w, const struct field *field)
 
 	if (w->full || !has_room(w, name + value + 4))
 		return;
-	if (field->value == field->name + name + 2) {	/* as it stood in a head that was received: one piece */
-		memcpy(w->at, field->name, name + value + 2);
-	} else {
-		memcpy(w->at, field->name, name);
-		memcpy(w->at + name + 2, field->value, value);
-	}
+	memcpy(w->at, field->name, name);
 	memcpy(w->at + name, ": ", 2);
-	w->at += name + value + 2;
-	memcpy(w->at, "\r\n", 2);
-	w->at += 2;
+	memcpy(w->at + name + 2, field->value, value);
+	memcpy(w->at + name + 2 + value, "\r\n", 2);
+	w->at += name + value + 4;
+}
+
+/* Does it stand as it came in a head, "name: value", but for the NULs that end both? */
+static inline bool
+is_as_received(const struct field *field)
+{
+	return field->value == field->name + field->name_length + 2;
+}
+
+static inline bool
+follows(const struct field *field, const struct field *next)
+{
+	return next->name == field->value + field->value_length + 2;
+}
+
+/* Fields that stand one behind the other leave in one piece, in which colons and line ends are put back. */
+static void
+put_run(struct writer *w, const struct field *first, const struct field *end)
+{
+	const struct field *last = end - 1;
+	size_t length = (size_t)(last->value + last->value_length - first->name);
+
+	if (w->full || !has_room(w, length + 2))
+		return;
+	memcpy(w->at, first->name, length);
+	for (const struct field *field = first; field != end; field++) {
+		char *at = w->at + (field->name - first->name) + field->name_length;
+
+		memcpy(at, ": ", 2);
+		memcpy(at + 2 + field->value_length, "\r\n", 2);
+	}
+	w->at += length + 2;
 }
 
 /* Every field but those that the writer makes itself, one bit an id. */
 static void
 put_fields(struct writer *w, const struct fields *fields, unsigned own)
 {
-	for (unsigned i = 0; i < fields->count; i++)
-		if (!(own >> fields->list[i].id & 1))
-			put_field(w, &fields->list[i]);
+	const struct field *field = fields->list, *end, *first;
+
+	if (fields->count == 0)
+		return;
+	for (end = field + fields->count; field != end;) {
+		if (own >> field->id & 1) {
+			field++;
+		} else if (!is_as_received(field)) {
+			put_field(w, field++);
+		} else {
+			first = field++;
+			while (field != end && follows(field - 1, field) && is_as_received(field) && !(own >> field->id & 1))
+				field++;
+			put_run(w, first, field);
+		}
+	}
 }
 
 #define OWN (1u << FIELD_CONNECTION | 1u << FIELD_KEEP_ALIVE | 1u << FIELD_TRANSFER_ENCODING | \

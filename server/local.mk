@@ -194,6 +194,7 @@ libweircore_a_SOURCES = \
 	server/terminate.h \
 	server/text.c \
 	server/text.h \
+	server/text_block.h \
 	server/thread.c \
 	server/thread.h \
 	server/ticket.c \
@@ -215,6 +216,7 @@ libweircore_a_SOURCES = \
 	server/value.h \
 	server/variable.c \
 	server/view.c \
+	server/view_field.c \
 	server/wait.c \
 	server/wait.h \
 	server/wheel.c \

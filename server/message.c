@@ -80,6 +80,7 @@ response_unfold(struct response *r, struct arena *arena)
 			return false;
 		*f = added.list[i];
 	}
+	r->fields.ids |= added.ids;
 	return at != NULL;
 }
 
@@ -98,6 +99,21 @@ static const struct known_name {
 	[17] = { { "transfer-encoding", FIELD_TRANSFER_ENCODING } },
 	[18] = { { "proxy-authenticate", FIELD_PROXY_AUTHENTICATE } },
 	[19] = { { "proxy-authorization", FIELD_PROXY_AUTHORIZATION } },
+};
+
+#define LETTER(l) (1u << ((l) & 31))
+
+const uint32_t field_letters[FIELD_LENGTHS] = {
+	[2] = LETTER('t'),
+	[4] = LETTER('h') | LETTER('d'),
+	[6] = LETTER('s') | LETTER('e'),
+	[7] = LETTER('u') | LETTER('t'),
+	[10] = LETTER('c') | LETTER('k'),
+	[14] = LETTER('c'),
+	[16] = LETTER('p'),
+	[17] = LETTER('t'),
+	[18] = LETTER('p'),
+	[19] = LETTER('p'),
 };
 
 enum field_id
@@ -119,6 +135,12 @@ is_named(const struct field *field, const char *name, size_t length, enum field_
 	if (id != FIELD_OTHER || field->id != FIELD_OTHER)
 		return field->id == id;
 	return field->name_length == length && text_same(field->name, name, length);
+}
+
+static bool
+may_have(const struct fields *fields, unsigned ids)
+{
+	return (fields->ids & ids) != 0;
 }
 
 static struct field *
@@ -148,7 +170,7 @@ fields_find(const struct fields *fields, const char *name, size_t length, unsign
 	unsigned start = from != NULL ? *from : 0;
 	struct field *found;
 
-	if (start >= fields->count)
+	if (start >= fields->count || (id != FIELD_OTHER && !may_have(fields, 1u << id)))
 		return NULL;
 	found = id == FIELD_OTHER ? find_name(fields, name, length, start) : find_id(fields, id, start);
 	if (from != NULL)
@@ -162,7 +184,7 @@ fields_find_id(const struct fields *fields, enum field_id id)
 	struct field *found;
 
 	assert(id != FIELD_OTHER);
-	if (fields->count == 0)
+	if (fields->count == 0 || !may_have(fields, 1u << id))
 		return NULL;
 	found = find_id(fields, id, 0);
 	return found != fields->list + fields->count ? found : NULL;
@@ -202,6 +224,7 @@ fields_add(struct fields *fields, const char *name, size_t name_length, const ch
 		.value = value, .value_length = (uint32_t)value_length,
 		.id = (uint8_t)field_identify(name, name_length),
 	};
+	fields->ids |= 1u << field->id;
 	return true;
 }
 
@@ -250,7 +273,7 @@ unsigned
 fields_remove_id(struct fields *fields, enum field_id id)
 {
 	assert(id != FIELD_OTHER);
-	return remove_from(fields, 0, NULL, 0, id);
+	return may_have(fields, 1u << id) ? remove_from(fields, 0, NULL, 0, id) : 0;
 }
 
 /* Fields that are meant for the other end: nobody on the way may have them taken away. */
@@ -313,6 +336,8 @@ fields_strip_hop_by_hop(struct fields *fields, bool request, const char **why)
 	const char *wrong;
 	unsigned kept = 0;
 
+	if (!may_have(fields, gone))
+		return true;
 	nominated.count = 0;
 	for (unsigned i = 0; i < fields->count; i++) {
 		if (fields->list[i].id != FIELD_CONNECTION)
@@ -331,6 +356,7 @@ fields_strip_hop_by_hop(struct fields *fields, bool request, const char **why)
 		kept++;
 	}
 	fields->count = (uint16_t)kept;
+	fields->ids &= ~gone;
 	for (unsigned i = 0; i < nominated.count; i++)
 		fields_remove(fields, nominated.list[i].name, nominated.list[i].length);
 	return true;

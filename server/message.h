@@ -48,6 +48,7 @@ struct field {
 struct fields {
 	struct field *list;
 	uint16_t count, capacity;
+	uint32_t ids;			/* those that may be in the list, one bit each: most are asked for in vain */
 	struct arena *arena;		/* where the list grows */
 };
 
@@ -103,15 +104,19 @@ void response_init(struct response *, struct arena *);
 /* Start an empty list in this arena; room is taken at the first field. */
 void fields_init(struct fields *, struct arena *);
 
-/* The id of a name, any case. Most names have a length that none of the known ones has. */
+/* The id of a name, any case. Of the length of most names no known one begins with their first letter. */
 enum field_id field_lookup(const char *name, size_t length);
 
-#define FIELD_LENGTHS (1u << 2 | 1u << 4 | 1u << 6 | 1u << 7 | 1u << 10 | 1u << 14 | 0xfu << 16)
+enum { FIELD_LENGTHS = 20 };
+
+/* By length, a bit for each letter with which a known name begins: a is 1, b is 2, and so on. */
+extern const uint32_t field_letters[FIELD_LENGTHS];
 
 static inline enum field_id
 field_identify(const char *name, size_t length)
 {
-	return length < 32 && (FIELD_LENGTHS >> length & 1) != 0 ? field_lookup(name, length) : FIELD_OTHER;
+	return length < FIELD_LENGTHS && (field_letters[length] >> (*name & 31) & 1) != 0 ? field_lookup(name, length) :
+		FIELD_OTHER;
 }
 
 /* The first field of this name (any case) or id at or after *from; NULL when there is none. from may be NULL;
@@ -128,7 +133,7 @@ bool fields_add(struct fields *, const char *name, size_t name_length, const cha
 /* More room. False without memory, or at the most that a list can hold. */
 bool fields_grow(struct fields *);
 
-/* Room for one more at the end, not yet filled in; NULL without memory. For parsers, which fill it whole. */
+/* Room for one more at the end, not yet filled in; NULL without memory. For parsers, which fill it whole, and note its id. */
 static inline struct field *
 fields_append(struct fields *fields)
 {

@@ -208,11 +208,12 @@ copy_fields(struct fields *to, const struct fields *from, struct arena *arena)
 	if (from->count == 0)
 		return true;
 	to->capacity = (uint16_t)(from->count + 8);
-	to->list = arena_array(arena, to->capacity, sizeof(*to->list));
+	to->list = arena_alloc(arena, to->capacity * sizeof(*to->list));
 	if (to->list == NULL)
 		return false;
 	memcpy(to->list, from->list, from->count * sizeof(*to->list));
 	to->count = from->count;
+	to->ids = from->ids;
 	return true;
 }
 
@@ -401,14 +402,12 @@ begin_response(struct weir_exchange *x)
 static enum weir_phase
 read_heads(struct weir_exchange *x)
 {
-	struct response response;
 	const char *why = NULL;
+	bool goes_on;
 
 	while (x->upstream->in != NULL) {
-		int used;
+		int used = parse(x, &x->response, &why);
 
-		response_init(&response, &x->arena);
-		used = parse(x, &response, &why);
 		if (used == -503)
 			return exchange_fail(x, 503, why);
 		if (used < 0)
@@ -417,13 +416,13 @@ read_heads(struct weir_exchange *x)
 			buffer_settle(x->thread, &x->upstream->in);
 			return WEIR_PHASES;
 		}
-		if (response.status >= 200 || response.status == 101) {
-			x->response = response;
+		if (x->response.status >= 200 || x->response.status == 101)
 			return begin_response(x);
-		}
 		if (++x->interims > INTERIM_MAX)
 			return broken(x, "it sends interim responses without end");
-		if (!answer_interim(x, &response)) {
+		goes_on = answer_interim(x, &x->response);
+		response_init(&x->response, &x->arena);
+		if (!goes_on) {
 			exchange_abort(x, "the client is gone");
 			return WEIR_PHASES;
 		}

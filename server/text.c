@@ -6,12 +6,9 @@
  * 16 bytes at a time where SSE2 is there. WEIR_NO_SIMD builds the plain loops, which the tests run as well.
  */
 #include "text.h"
+#include "text_block.h"
 
 #include <string.h>
-#if defined(__SSE2__) && !defined(WEIR_NO_SIMD)
-#include <emmintrin.h>
-#define SSE2 1
-#endif
 
 #define VISIBLE (TEXT_FIELD | TEXT_TARGET | TEXT_PATH)
 #define SUB_DELIM (VISIBLE | TEXT_HOST)
@@ -34,11 +31,55 @@ const uint8_t text_class[256] = {
 	['?'] = TEXT_FIELD | TEXT_TARGET, ['\\'] = TEXT_FIELD | TEXT_TARGET,
 };
 
+/* The eight letters of a word in lower case: bytes from 'A' to 'Z' get the bit that tells them apart from 'a' to 'z'. */
+static inline uint64_t
+lower_word(uint64_t word)
+{
+	const uint64_t ones = 0x0101010101010101u, ascii = ~word & ones << 7, low = word & ones * 0x7f;
+	uint64_t at_least_a = low + ones * (0x80 - 'A'), over_z = low + ones * (0x80 - 'Z' - 1);
+
+	return word | ((at_least_a & ~over_z & ascii) >> 2);
+}
+
+static inline uint64_t
+load(const char *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+/* A text of four to seven: its first and its last four. */
+static inline uint64_t
+load_few(const char *at, size_t length)
+{
+	uint32_t first, last;
+
+	memcpy(&first, at, sizeof(first));
+	memcpy(&last, at + length - sizeof(last), sizeof(last));
+	return (uint64_t)first << 32 | last;
+}
+
+static inline bool
+is_same_word(uint64_t a, uint64_t b)
+{
+	return a == b || lower_word(a) == lower_word(b);
+}
+
 bool
 text_same(const char *a, const char *b, size_t length)
 {
+	if (length >= 8) {
+		for (size_t i = 0; i < length - 8; i += 8)
+			if (!is_same_word(load(a + i), load(b + i)))
+				return false;
+		return is_same_word(load(a + length - 8), load(b + length - 8));
+	}
+	if (length >= 4)
+		return is_same_word(load_few(a, length), load_few(b, length));
 	for (size_t i = 0; i < length; i++)
-		if (a[i] != b[i] && text_lower((unsigned char)a[i]) != text_lower((unsigned char)b[i]))
+		if (text_lower((unsigned char)a[i]) != text_lower((unsigned char)b[i]))
 			return false;
 	return true;
 }
@@ -46,6 +87,14 @@ text_same(const char *a, const char *b, size_t length)
 bool
 text_same_lower(const char *a, const char *b, size_t length)
 {
+	if (length >= 8) {
+		for (size_t i = 0; i < length - 8; i += 8)
+			if (lower_word(load(a + i)) != load(b + i))
+				return false;
+		return lower_word(load(a + length - 8)) == load(b + length - 8);
+	}
+	if (length >= 4)
+		return lower_word(load_few(a, length)) == load_few(b, length);
 	for (size_t i = 0; i < length; i++)
 		if (text_lower((unsigned char)a[i]) != (unsigned char)b[i])
 			return false;
@@ -65,31 +114,7 @@ text_is_one_of(const char *const *list, size_t count, const char *name, size_t l
 	return false;
 }
 
-#ifdef SSE2
-/* Control characters but for HTAB, which no field's value has: a bit for each of the sixteen. */
-static inline unsigned
-controls(__m128i bytes)
-{
-	const __m128i last_control = _mm_set1_epi8(0x1f), delete = _mm_set1_epi8(0x7f), tab = _mm_set1_epi8('\t');
-	__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), control),
-		_mm_cmpeq_epi8(bytes, delete)));
-}
-
-/* All but letters, digits and '-', of which nearly all names are made. */
-static inline unsigned
-uncommon(__m128i bytes)
-{
-	const __m128i bit = _mm_set1_epi8(0x20), a = _mm_set1_epi8('a'), z = _mm_set1_epi8('z' - 'a');
-	const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9), dash = _mm_set1_epi8('-');
-	__m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, bit), a), digit = _mm_sub_epi8(bytes, zero);
-	__m128i common = _mm_or_si128(_mm_cmpeq_epi8(bytes, dash), _mm_or_si128(
-		_mm_cmpeq_epi8(_mm_min_epu8(letter, z), letter), _mm_cmpeq_epi8(_mm_min_epu8(digit, nine), digit)));
-
-	return (unsigned)_mm_movemask_epi8(common) ^ 0xffffu;
-}
-
+#ifdef TEXT_BLOCKS
 /* Each byte of a text of 4 to 15, in no order: its first and its last ones, of which some are in both. */
 static inline __m128i
 load_short(const char *text, size_t length)
@@ -112,14 +137,14 @@ load_short(const char *text, size_t length)
 const char *
 text_skip_field(const char *at, const char *end)
 {
-#ifdef SSE2
-	for (; end - at >= 16; at += 16) {
-		unsigned stop = controls(_mm_loadu_si128((const __m128i *)(const void *)at));
+#ifdef TEXT_BLOCKS
+	for (; end - at >= TEXT_BLOCK; at += TEXT_BLOCK) {
+		unsigned stop = text_controls(text_block(at));
 
 		if (stop != 0)
 			return at + __builtin_ctz(stop);
 	}
-	if (end - at >= 4 && controls(load_short(at, (size_t)(end - at))) == 0)
+	if (end - at >= 4 && text_controls(load_short(at, (size_t)(end - at))) == 0)
 		return end;
 #endif
 	while (at < end && text_is((unsigned char)*at, TEXT_FIELD))
@@ -130,12 +155,12 @@ text_skip_field(const char *at, const char *end)
 const char *
 text_skip_token(const char *at, const char *end)
 {
-#ifdef SSE2
+#ifdef TEXT_BLOCKS
 	unsigned stop = 0;
 
-	for (; stop == 0 && end - at >= 16; at += stop == 0 ? 16 : __builtin_ctz(stop))
-		stop = uncommon(_mm_loadu_si128((const __m128i *)(const void *)at));
-	if (stop == 0 && end - at >= 4 && uncommon(load_short(at, (size_t)(end - at))) == 0)
+	for (; stop == 0 && end - at >= TEXT_BLOCK; at += stop == 0 ? TEXT_BLOCK : __builtin_ctz(stop))
+		stop = text_uncommon(text_block(at));
+	if (stop == 0 && end - at >= 4 && text_uncommon(load_short(at, (size_t)(end - at))) == 0)
 		return end;
 #endif
 	while (at < end && text_is((unsigned char)*at, TEXT_TOKEN))

@@ -168,9 +168,8 @@ weir_method_is_safe(struct weir_exchange *x)
 	return method_is_safe(x->request.method);
 }
 
-/* A module's bad value: the request fails with the module's name in the log. */
-static void
-refuse(struct weir_exchange *x, const char *what, const char *why)
+void
+view_refuse(struct weir_exchange *x, const char *what, const char *why)
 {
 	if (x->failure == NULL)
 		x->failure = arena_printf(&x->arena, "module %s set a bad %s: %s", x->hook->module->name, what, why);
@@ -215,7 +214,7 @@ weir_set_path(struct weir_exchange *x, const char *path)
 	if (normal != NULL)
 		why = path_normalise(normal, path, length);
 	if (why != NULL) {
-		refuse(x, "path", why);
+		view_refuse(x, "path", why);
 		return;
 	}
 	if (normal == NULL)
@@ -234,7 +233,7 @@ weir_set_query(struct weir_exchange *x, const char *query)
 		return;
 	for (const char *c = query; c != NULL && *c != '\0'; c++)
 		if (!text_is((unsigned char)*c, TEXT_TARGET)) {
-			refuse(x, "query", "it has a character that a query cannot have");
+			view_refuse(x, "query", "it has a character that a query cannot have");
 			return;
 		}
 	if (query != NULL && (copy = weir_copy(x, query, strlen(query))) == NULL)
@@ -253,7 +252,7 @@ weir_set_authority(struct weir_exchange *x, const char *authority)
 	if (!may_rewrite(x))
 		return;
 	if (why != NULL) {
-		refuse(x, "authority", why);
+		view_refuse(x, "authority", why);
 		return;
 	}
 	copy = weir_copy(x, parsed.text, parsed.length);
@@ -271,157 +270,6 @@ weir_set_authority(struct weir_exchange *x, const char *authority)
 	rewritten(x);
 }
 
-/* --- fields -------------------------------------------------------------------------------------------------------------- */
-
-static struct fields *
-fields_of(struct weir_exchange *x, enum weir_message which)
-{
-	switch (which) {
-	case WEIR_REQUEST:
-		return &x->request.fields;
-	case WEIR_UPSTREAM_REQUEST:
-		return &x->sent.fields;
-	case WEIR_TRAILERS:
-		return &x->response.trailers;
-	default:
-		x->refused_memory |= !response_unfold(&x->response, &x->arena);
-		return &x->response.fields;
-	}
-}
-
-const char *
-weir_field(struct weir_exchange *x, enum weir_message which, const char *name)
-{
-	const struct field *f = fields_find(fields_of(x, which), name, strlen(name), NULL);
-
-	return f == NULL ? NULL : f->value;
-}
-
-bool
-weir_field_next(struct weir_exchange *x, enum weir_message which, unsigned *position, const char **name, const char **value)
-{
-	const struct fields *fields = fields_of(x, which);
-
-	if (*position >= fields->count)
-		return false;
-	*name = fields->list[*position].name;
-	*value = fields->list[*position].value;
-	++*position;
-	return true;
-}
-
-const char *
-weir_field_next_named(struct weir_exchange *x, enum weir_message which, const char *name, unsigned *position)
-{
-	const struct field *f = fields_find(fields_of(x, which), name, strlen(name), position);
-
-	return f == NULL ? NULL : f->value;
-}
-
-/* Framing and connection management are the core's alone: two framings would be two messages. */
-static bool
-is_ours(enum field_id id)
-{
-	return id == FIELD_CONNECTION || id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING
-		|| id == FIELD_KEEP_ALIVE || id == FIELD_UPGRADE;
-}
-
-/* May the module edit this field of this message now? Tells the name's length and id. */
-static bool
-may_edit(struct weir_exchange *x, enum weir_message which, const char *name, size_t *length, enum field_id *id)
-{
-	*length = strlen(name);
-	*id = field_identify(name, *length);
-	if (!text_is_token(name, *length) || *length > UINT16_MAX) {
-		refuse(x, "field name", "it is no token");
-		return false;
-	}
-	if (!is_ours(*id) && (which < WEIR_RESPONSE || x->responded) &&
-			(which != WEIR_UPSTREAM_REQUEST || x->sent.fields.arena != NULL))
-		return true;
-	counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
-	return false;
-}
-
-/* A copy of the value, without white space around it; NULL when it is bad, or without memory. */
-static const char *
-copy_value(struct weir_exchange *x, const char *value, size_t *length)
-{
-	if (value == NULL) {
-		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
-		return NULL;
-	}
-	while (*value == ' ' || *value == '\t')
-		value++;
-	*length = strlen(value);
-	while (*length > 0 && (value[*length - 1] == ' ' || value[*length - 1] == '\t'))
-		--*length;
-	if (!text_is_field_value(value, *length)) {
-		refuse(x, "field value", "it has control characters");
-		return NULL;
-	}
-	return weir_copy(x, value, *length);
-}
-
-void
-weir_add_field(struct weir_exchange *x, enum weir_message which, const char *name, const char *value)
-{
-	size_t name_length, length;
-	enum field_id id;
-
-	if (!may_edit(x, which, name, &name_length, &id))
-		return;
-	if (id == FIELD_HOST && which < WEIR_RESPONSE) {
-		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
-		return;
-	}
-	value = copy_value(x, value, &length);
-	if (value != NULL && !fields_add(which == WEIR_RESPONSE ? &x->response.fields : fields_of(x, which), name, name_length,
-			value, length))
-		x->refused_memory = true;
-}
-
-void
-weir_set_field(struct weir_exchange *x, enum weir_message which, const char *name, const char *value)
-{
-	size_t name_length, length;
-	struct authority parsed;
-	enum field_id id;
-	const char *why;
-	bool host;
-
-	if (!may_edit(x, which, name, &name_length, &id))
-		return;
-	host = id == FIELD_HOST && which < WEIR_RESPONSE;
-	if (host && which == WEIR_REQUEST && value != NULL) {
-		weir_set_authority(x, value);
-		return;
-	}
-	value = copy_value(x, value, &length);
-	if (value == NULL)
-		return;
-	if (host && (why = authority_parse(&parsed, value, length)) != NULL) {
-		refuse(x, "Host", why);
-		return;
-	}
-	if (!fields_set(fields_of(x, which), name, name_length, value, length))
-		x->refused_memory = true;
-}
-
-void
-weir_remove_field(struct weir_exchange *x, enum weir_message which, const char *name)
-{
-	enum field_id id;
-	size_t length;
-
-	if (!may_edit(x, which, name, &length, &id))
-		return;
-	if (id == FIELD_HOST && which < WEIR_RESPONSE)
-		counter_add(&x->thread->counters, COUNT_FIELD_REFUSED, 1);
-	else
-		fields_remove(fields_of(x, which), name, length);
-}
-
 /* --- the response ------------------------------------------------------------------------------------------------------------ */
 
 int
@@ -434,7 +282,7 @@ void
 weir_set_status(struct weir_exchange *x, int status)
 {
 	if (status < 200 || status > 599) {
-		refuse(x, "status", "it must be from 200 to 599");
+		view_refuse(x, "status", "it must be from 200 to 599");
 		return;
 	}
 	if (x->response.status == 101 || x->opened)	/* what follows is no HTTP any more */
@@ -454,7 +302,7 @@ weir_respond(struct weir_exchange *x, int status, const char *type, const char *
 {
 	answer_set(x, status, type, body, length);
 	if (status < 200 || status > 599)
-		refuse(x, "status", "it must be from 200 to 599");
+		view_refuse(x, "status", "it must be from 200 to 599");
 }
 
 void
@@ -522,7 +370,7 @@ weir_set_scheme(struct weir_exchange *x, const char *scheme)
 	else if (strcmp(scheme, "https") == 0)
 		x->scheme = "https";
 	else
-		refuse(x, "scheme", "it must be http or https");
+		view_refuse(x, "scheme", "it must be http or https");
 }
 
 const struct sockaddr *

@@ -88,6 +88,10 @@ WEIR_API void weir_add_field(struct weir_exchange *, enum weir_message, const ch
 WEIR_API void weir_set_field(struct weir_exchange *, enum weir_message, const char *name, const char *value);
 WEIR_API void weir_remove_field(struct weir_exchange *, enum weir_message, const char *name);
 
+/* Remove in one walk all whose name is in a list, which NULL ends and which is of lower case; one that ends in '-' stands for all that
+ * begin so. An underscore in a field's name counts as the dash that CGI makes of it. What is the core's stays, and is counted. */
+WEIR_API void weir_remove_fields(struct weir_exchange *, enum weir_message, const char *const *names);
+
 /* The common cases by name. */
 static inline const char *
 weir_request_field(struct weir_exchange *x, const char *name)

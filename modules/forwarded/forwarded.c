@@ -67,32 +67,8 @@ static const struct weir_metric metrics[] = {
 	{ .name = NULL }
 };
 
-/* Asked of every field of every request: the first letter settles nearly all. */
-static bool
-is_claim(const char *name)
-{
-	if ((name[0] | 0x20) != 'x' && (name[0] | 0x20) != 'f')
-		return false;
-	return strncasecmp(name, "X-Forwarded-", strlen("X-Forwarded-")) == 0 ||
-		strcasecmp(name, "Forwarded") == 0 || strcasecmp(name, "X-Real-IP") == 0;
-}
-
-/* Remove what only a trusted proxy may say; a few at a time, because a walk must not be disturbed. */
-static void
-remove_claims(struct weir_exchange *x)
-{
-	const char *found[16], *name, *value;
-	unsigned count, position;
-
-	do {
-		count = position = 0;
-		while (count < 16 && weir_field_next(x, WEIR_REQUEST, &position, &name, &value))
-			if (is_claim(name))
-				found[count++] = name;
-		for (unsigned i = 0; i < count; i++)
-			weir_remove_field(x, WEIR_REQUEST, found[i]);
-	} while (count == 16);
-}
+/* What only a trusted proxy may say. */
+static const char *const claims[] = { "x-forwarded-", "forwarded", "x-real-ip", NULL };
 
 static void
 believe(struct weir_exchange *x, const struct settings *set, struct state *state)
@@ -155,7 +131,7 @@ hear(struct weir_exchange *x, const void *c, void *s)
 	if (forwarded_is_trusted(&set->trust, weir_connection_address(weir_exchange_connection(x))))
 		believe(x, set, state);
 	else
-		remove_claims(x);
+		weir_remove_fields(x, WEIR_REQUEST, claims);
 	state->scheme = weir_scheme(x);
 	state->authority = weir_authority(x);
 	return WEIR_NEXT;

@@ -344,6 +344,32 @@ weir_remove_field(struct weir_exchange *x, enum weir_message message, const char
 	x->count[message] = kept;
 }
 
+static bool
+is_listed(const char *name, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		size_t length = strlen(*names), i = 0;
+		bool prefix = (*names)[length - 1] == '-';
+
+		while (i < length && tolower((unsigned char)(name[i] == '_' ? '-' : name[i])) == (*names)[i])
+			i++;
+		if (i == length && (prefix || name[i] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+void
+weir_remove_fields(struct weir_exchange *x, enum weir_message message, const char *const *names)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < x->count[message]; i++)
+		if (!is_listed(x->fields[message][i].name, names))
+			x->fields[message][kept++] = x->fields[message][i];
+	x->count[message] = kept;
+}
+
 void
 weir_set_field(struct weir_exchange *x, enum weir_message message, const char *name, const char *value)
 {
