@@ -160,28 +160,33 @@ take_from_new_chunk(struct arena *arena, size_t size)
 	return chunk->room;
 }
 
-static void *
+/* There is no room for it in the current chunk. */
+static void * __attribute__((noinline))
+take_elsewhere(struct arena *arena, size_t size)
+{
+	char *piece = NULL;
+
+	if (size <= arena->limit - arena->used && (piece = take_from_new_chunk(arena, size)) != NULL)
+		arena->used += size;
+	return piece;
+}
+
+static inline void *
 take(struct arena *arena, size_t size, size_t alignment)
 {
 	size_t padding = -(uintptr_t)arena->at & (alignment - 1);
-	size_t room = (size_t)(arena->end - arena->at);
-	bool fits;
+	size_t room = (size_t)(arena->end - arena->at), left = arena->limit - arena->used;
 	char *piece;
 
 	assert(arena->used <= arena->limit);
 	if (size == 0)
 		size = 1;
-	fits = size <= room && padding <= room - size;
-	if (!fits)
-		padding = 0;
-	if (size > SIZE_MAX - padding || padding + size > arena->limit - arena->used)
+	if (size > room || padding > room - size)
+		return take_elsewhere(arena, size);
+	if (padding + size > left)
 		return NULL;
-	if (fits) {
-		piece = arena->at + padding;
-		arena->at = piece + size;
-	} else if ((piece = take_from_new_chunk(arena, size)) == NULL) {
-		return NULL;
-	}
+	piece = arena->at + padding;
+	arena->at = piece + size;
 	arena->used += padding + size;
 	return piece;
 }

@@ -33,7 +33,7 @@
 enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024, FIRST_REQUEST_TIME = 500, OWE_TIME = 50, OWE_ROUNDS = 200 };
 
 static void readable(evutil_socket_t, short, void *);
-static void linger(struct weir_connection *);
+static void linger(struct weir_connection *) __attribute__((cold));
 static void deadline_passed(struct deadline *);
 static void run(struct weir_connection *);
 static struct http1_limits limits_of(const struct weir_connection *);
@@ -103,7 +103,7 @@ enrol(struct thread *t, struct weir_connection *c, const struct sockaddr *addres
 	t->client_count++;
 }
 
-static void
+static void __attribute__((cold))
 refuse(struct weir_connection *c)
 {
 	counter_add(&c->thread->counters, COUNT_CLIENT_REFUSED, 1);
@@ -129,7 +129,7 @@ pass(struct weir_connection *c)
 }
 
 /* It is not let in, and was told why: it shall hear that before we close. What TLS would say is said. */
-static void
+static void __attribute__((cold))
 refuse_aloud(struct weir_connection *c)
 {
 	counter_add(&c->thread->counters, COUNT_CLIENT_REFUSED, 1);
@@ -266,7 +266,7 @@ client_leave(struct weir_connection *c)
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
-static void
+static void __attribute__((cold))
 reset(struct weir_connection *c)
 {
 	wire_cut(&c->wire);
@@ -274,7 +274,7 @@ reset(struct weir_connection *c)
 }
 
 /* The socket is full, so that TLS cannot say the end: without it a whole response looks cut off. It is tried again for a while. */
-static void
+static void __attribute__((cold))
 owe(struct weir_connection *c)
 {
 	if (c->owed++ >= OWE_ROUNDS) {
@@ -293,7 +293,7 @@ must_owe(struct weir_connection *c)
 	return c->wire.tls != NULL && !tls_finish(c->wire.tls) && tls_owes(c->wire.tls);
 }
 
-static void
+static void __attribute__((cold))
 linger(struct weir_connection *c)
 {
 	buffer_free(&c->in);
@@ -320,7 +320,7 @@ has_unread(const struct weir_connection *c)
 }
 
 /* Throw away what comes, until the client has closed too, or the bound. */
-static void
+static void __attribute__((cold))
 linger_read(struct weir_connection *c)
 {
 	struct buffer *b = NULL;
@@ -424,7 +424,7 @@ run(struct weir_connection *c)
 }
 
 /* Answer without a request: what came of it cannot be used. */
-static void
+static void __attribute__((cold))
 answer(struct weir_connection *c, int status, const char *why)
 {
 	struct http1_limits limits = limits_of(c);

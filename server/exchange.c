@@ -194,7 +194,7 @@ ended(struct weir_exchange *x)
 	}
 }
 
-static enum weir_phase
+static enum weir_phase __attribute__((cold))
 retry(struct weir_exchange *x)
 {
 	if (!origin_may_retry(x))
@@ -223,7 +223,7 @@ respond(struct weir_exchange *x)
 }
 
 /* A rewrite after routing: the route, and who may use it, must be found again. */
-static enum weir_phase
+static enum weir_phase __attribute__((cold))
 reroute(struct weir_exchange *x)
 {
 	x->rewritten = false;
@@ -239,6 +239,8 @@ reroute(struct weir_exchange *x)
 static enum weir_phase
 conclude(struct weir_exchange *x, enum weir_verdict verdict)
 {
+	if (verdict <= WEIR_DONE && x->marks == 0)
+		return ended(x);
 	if (x->refused_memory && x->phase != WEIR_PHASE_LOG) {
 		x->refused_memory = false;
 		x->arena.limit += EXCHANGE_RESERVE;
@@ -276,7 +278,7 @@ exchange_leave_wait(struct weir_exchange *x)
 
 /* --- the loop ---------------------------------------------------------------------------------------------------------- */
 
-static enum weir_verdict
+static enum weir_verdict __attribute__((cold))
 check(struct weir_exchange *x, enum weir_verdict verdict)
 {
 	if ((unsigned)verdict <= WEIR_FAIL && (allowed[x->phase] & (1u << verdict)) != 0
@@ -293,8 +295,11 @@ check(struct weir_exchange *x, enum weir_verdict verdict)
 static enum weir_verdict
 run_hooks(struct weir_exchange *x)
 {
-	while (x->next < x->chain->first[x->phase + 1]) {
-		const struct hook *hook = x->hook = &x->chain->hooks[x->next++];
+	const struct chain *chain = x->chain;
+	const unsigned end = chain->first[x->phase + 1];
+
+	while (x->next < end) {
+		const struct hook *hook = x->hook = &chain->hooks[x->next++];
 		enum weir_verdict verdict = hook->call(x, hook->settings, exchange_state(x, hook));
 
 		if (verdict != WEIR_NEXT || x->wait != NULL)
@@ -444,7 +449,8 @@ exchange_create(struct weir_connection *c, struct hold *hold, const struct liste
 		thread_release(t, hold);
 		return NULL;
 	}
-	memset(x, 0, sizeof(*x));
+	memset(x, 0, offsetof(struct weir_exchange, request));
+	fields_init(&x->sent.fields, NULL);	/* there is none yet */
 	x->thread = t;
 	x->client = c;
 	x->hold = hold;

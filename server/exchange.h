@@ -88,9 +88,14 @@ struct weir_exchange {
 	uint16_t next;			/* index of the hook to run next */
 	uint8_t rewrites;
 	bool running;			/* advance is at work further up the stack */
-	bool rewritten;			/* route and access must run again */
-	bool refused_memory;		/* a hook found none: answer 503 */
-	bool refused_value;		/* a hook set something malformed: answer failure_status */
+	union {
+		struct {
+			bool rewritten;		/* route and access must run again */
+			bool refused_memory;	/* a hook found none: answer 503 */
+			bool refused_value;	/* a hook set something malformed: answer failure_status */
+		};
+		uint32_t marks;			/* all that a hook may have left; nearly always nothing */
+	};
 	bool failed;			/* the phase error has been entered */
 	bool plain;			/* its answer failed as well: a plain page follows that no hook sees */
 	bool responded;			/* a response is set */
@@ -100,23 +105,15 @@ struct weir_exchange {
 	enum client_end end;
 
 	/* the client's side */
-	struct request request;
 	const char *first_path, *first_query;	/* before any rewrite */
-	struct http1_limits limits;
 	enum exchange_stage stage;
 	struct body upload;		/* its body, towards the origin */
 	struct outlet out;
-	struct event write;
 	bool write_ready, writing;	/* `write` is assigned; added */
 	bool keep;			/* the connection may serve another request */
 	bool head_sent;			/* of the final response */
 	bool upload_changes, download_changes;	/* a module changes lengths */
 	const char *scheme;
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} address;			/* the client's, as a trusted module may have set it */
 
 	/* the origin's side */
 	const struct weir_upstream *upstream_section;
@@ -124,8 +121,6 @@ struct weir_exchange {
 	struct weir_peer peer;
 	struct dial *dial;
 	struct upstream *upstream;
-	struct request sent;		/* the request as the origin gets it */
-	const struct weir_server *tried[TRIED_MAX];
 	unsigned tried_count, attempts;
 	enum weir_peer_failure peer_failure;
 	int peer_error;
@@ -140,7 +135,6 @@ struct weir_exchange {
 	bool replayable;
 
 	/* the response */
-	struct response response;
 	struct body download;
 	const char *protocol;		/* that the origin switched to (101) */
 	const char *memory;		/* a body from memory, or a source's piece, and what is left of it */
@@ -165,6 +159,19 @@ struct weir_exchange {
 	uint64_t rate_mark;		/* body bytes at the last look at the rate */
 	int64_t rate_time;
 
+	/* what is set before it is read, and not zeroed for each request */
+	struct request request;
+	struct request sent;		/* the request as the origin gets it */
+	struct response response;
+	struct http1_limits limits;
+	const struct weir_server *tried[TRIED_MAX];	/* tried_count of them */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} address;			/* the client's, as a trusted module may have set it */
+	struct event write;		/* if write_ready */
+
 	char room[];			/* the arena's first part */
 };
 
@@ -174,23 +181,23 @@ struct weir_exchange {
 struct weir_exchange *exchange_create(struct weir_connection *, struct hold *, const struct listen *, const struct http1_limits *);
 
 /* Free one of which nothing has run yet; its client is without. */
-void exchange_discard(struct weir_exchange *);
+void exchange_discard(struct weir_exchange *) __attribute__((cold));
 
 /* Begin: the client has a whole head of `length` bytes in c->in, or `status` is the error to answer. False without memory. */
 bool exchange_open(struct weir_connection *, size_t length, const struct http1_limits *, int status, const char *why);
 
 /* What came cannot be served: answer this status. */
-void exchange_refuse(struct weir_exchange *, int status, const char *why);
+void exchange_refuse(struct weir_exchange *, int status, const char *why) __attribute__((cold));
 
 /* Enter a phase and go on as far as possible; may end the exchange. exchange_go does so unless the phase is WEIR_PHASES. */
 void exchange_enter(struct weir_exchange *, enum weir_phase);
 void exchange_go(struct weir_exchange *, enum weir_phase);
 
 /* It went wrong: this status is to be answered (unless a hook named another), or, once the response has begun, cut off. */
-enum weir_phase exchange_fail(struct weir_exchange *, int status, const char *cause);
+enum weir_phase exchange_fail(struct weir_exchange *, int status, const char *cause) __attribute__((cold));
 
 /* The client is gone, or must be told that its response is cut off: log and end. Ends the exchange and the client. */
-void exchange_abort(struct weir_exchange *, const char *cause);
+void exchange_abort(struct weir_exchange *, const char *cause) __attribute__((cold));
 
 /* The response is sent, or cut off: log, free, and let the client go on as told. Ends the exchange. */
 void exchange_close(struct weir_exchange *, enum client_end);
@@ -212,7 +219,7 @@ exchange_thread(struct weir_exchange *x)
 }
 
 /* A module set what cannot be: the request fails, with the module's name in the log (view.c). */
-void view_refuse(struct weir_exchange *, const char *what, const char *why);
+void view_refuse(struct weir_exchange *, const char *what, const char *why) __attribute__((cold));
 
 /* --- waits (exchange.c) --------------------------------------------------------------------------------------------------- */
 
@@ -247,7 +254,7 @@ void origin_reset_peer(struct weir_exchange *);
 bool peer_name(struct weir_exchange *);
 
 /* The connection has broken before a response's head came. */
-enum weir_phase origin_lost(struct weir_exchange *, enum weir_peer_failure, const char *cause);
+enum weir_phase origin_lost(struct weir_exchange *, enum weir_peer_failure, const char *cause) __attribute__((cold));
 
 /* What dials and connections report. */
 void exchange_connected(struct weir_exchange *);
@@ -344,7 +351,7 @@ void tunnel_expire(struct weir_exchange *);
 
 /* Set a response from memory, dropping what was set before. */
 void answer_set(struct weir_exchange *, int status, const char *type, const char *body, size_t length);
-void answer_error(struct weir_exchange *);	/* a plain page for failure_status */
+void answer_error(struct weir_exchange *) __attribute__((cold));	/* a plain page for failure_status */
 
 /* After the phase response: send the head and begin the body. */
 enum weir_phase answer_begin(struct weir_exchange *);

@@ -28,14 +28,14 @@ void http1_begin(struct http1_cursor *, const char *head, size_t length, const s
 bool http1_may_be_whole(struct http1_cursor *, size_t length, size_t seen, size_t start_line);
 
 /* What the parser returns when it did not come to a good end. */
-int http1_answer(struct http1_cursor *, size_t length, const char **why);
+int http1_answer(struct http1_cursor *, size_t length, const char **why) __attribute__((cold));
 
 /* Stop: with a status that a response turns into 502, or because more bytes are needed. Both return false. */
-bool http1_refuse(struct http1_cursor *, int status, const char *why);
-bool http1_starve(struct http1_cursor *);
+bool http1_refuse(struct http1_cursor *, int status, const char *why) __attribute__((cold));
+bool http1_starve(struct http1_cursor *) __attribute__((cold));
 
 /* There is no CRLF: what stands there is named in the refusal. */
-bool http1_miss_crlf(struct http1_cursor *);
+bool http1_miss_crlf(struct http1_cursor *) __attribute__((cold));
 
 /* Take exactly CRLF. */
 static inline bool

@@ -109,7 +109,7 @@ read_field(struct http1_cursor *c, struct field *field)
 static inline void
 note_place(struct http1_section *section, struct fields *fields, const struct field *field)
 {
-	fields->ids |= 1u << field->id;
+	fields_note(fields, field);
 	if (field->id != FIELD_OTHER && section->count[field->id]++ == 0)
 		section->first[field->id] = (uint16_t)(fields->count - 1);
 }

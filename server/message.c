@@ -81,6 +81,7 @@ response_unfold(struct response *r, struct arena *arena)
 		*f = added.list[i];
 	}
 	r->fields.ids |= added.ids;
+	r->fields.letters |= added.letters;
 	return at != NULL;
 }
 
@@ -101,19 +102,17 @@ static const struct known_name {
 	[19] = { { "proxy-authorization", FIELD_PROXY_AUTHORIZATION } },
 };
 
-#define LETTER(l) (1u << ((l) & 31))
-
 const uint32_t field_letters[FIELD_LENGTHS] = {
-	[2] = LETTER('t'),
-	[4] = LETTER('h') | LETTER('d'),
-	[6] = LETTER('s') | LETTER('e'),
-	[7] = LETTER('u') | LETTER('t'),
-	[10] = LETTER('c') | LETTER('k'),
-	[14] = LETTER('c'),
-	[16] = LETTER('p'),
-	[17] = LETTER('t'),
-	[18] = LETTER('p'),
-	[19] = LETTER('p'),
+	[2] = FIELD_LETTER('t'),
+	[4] = FIELD_LETTER('h') | FIELD_LETTER('d'),
+	[6] = FIELD_LETTER('s') | FIELD_LETTER('e'),
+	[7] = FIELD_LETTER('u') | FIELD_LETTER('t'),
+	[10] = FIELD_LETTER('c') | FIELD_LETTER('k'),
+	[14] = FIELD_LETTER('c'),
+	[16] = FIELD_LETTER('p'),
+	[17] = FIELD_LETTER('t'),
+	[18] = FIELD_LETTER('p'),
+	[19] = FIELD_LETTER('p'),
 };
 
 enum field_id
@@ -170,7 +169,7 @@ fields_find(const struct fields *fields, const char *name, size_t length, unsign
 	unsigned start = from != NULL ? *from : 0;
 	struct field *found;
 
-	if (start >= fields->count || (id != FIELD_OTHER && !may_have(fields, 1u << id)))
+	if (start >= fields->count || !(id != FIELD_OTHER ? may_have(fields, 1u << id) : (fields->letters & FIELD_LETTER(*name)) != 0))
 		return NULL;
 	found = id == FIELD_OTHER ? find_name(fields, name, length, start) : find_id(fields, id, start);
 	if (from != NULL)
@@ -224,7 +223,7 @@ fields_add(struct fields *fields, const char *name, size_t name_length, const ch
 		.value = value, .value_length = (uint32_t)value_length,
 		.id = (uint8_t)field_identify(name, name_length),
 	};
-	fields->ids |= 1u << field->id;
+	fields_note(fields, field);
 	return true;
 }
 

@@ -49,6 +49,7 @@ struct fields {
 	struct field *list;
 	uint16_t count, capacity;
 	uint32_t ids;			/* those that may be in the list, one bit each: most are asked for in vain */
+	uint32_t letters;		/* the same of the letters that names begin with (FIELD_LETTER) */
 	struct arena *arena;		/* where the list grows */
 };
 
@@ -104,19 +105,30 @@ void response_init(struct response *, struct arena *);
 /* Start an empty list in this arena; room is taken at the first field. */
 void fields_init(struct fields *, struct arena *);
 
+/* A bit for the letter that a name begins with, any case: a is 1, b is 2, and so on; other characters share them. */
+#define FIELD_LETTER(c) (1u << ((c) & 31))
+
 /* The id of a name, any case. Of the length of most names no known one begins with their first letter. */
 enum field_id field_lookup(const char *name, size_t length);
 
 enum { FIELD_LENGTHS = 20 };
 
-/* By length, a bit for each letter with which a known name begins: a is 1, b is 2, and so on. */
+/* By length, the letters with which known names begin. */
 extern const uint32_t field_letters[FIELD_LENGTHS];
 
 static inline enum field_id
 field_identify(const char *name, size_t length)
 {
-	return length < FIELD_LENGTHS && (field_letters[length] >> (*name & 31) & 1) != 0 ? field_lookup(name, length) :
+	return length < FIELD_LENGTHS && (field_letters[length] & FIELD_LETTER(*name)) != 0 ? field_lookup(name, length) :
 		FIELD_OTHER;
+}
+
+/* What a list knows of its fields without being walked. */
+static inline void
+fields_note(struct fields *fields, const struct field *field)
+{
+	fields->ids |= 1u << field->id;
+	fields->letters |= FIELD_LETTER(*field->name);
 }
 
 /* The first field of this name (any case) or id at or after *from; NULL when there is none. from may be NULL;
@@ -133,7 +145,7 @@ bool fields_add(struct fields *, const char *name, size_t name_length, const cha
 /* More room. False without memory, or at the most that a list can hold. */
 bool fields_grow(struct fields *);
 
-/* Room for one more at the end, not yet filled in; NULL without memory. For parsers, which fill it whole, and note its id. */
+/* Room for one more at the end, not yet filled in; NULL without memory. For parsers, which fill it whole and note it. */
 static inline struct field *
 fields_append(struct fields *fields)
 {

@@ -62,7 +62,7 @@ failure_text(struct weir_exchange *x)
 	return text != NULL ? text : "cannot connect";
 }
 
-static enum weir_phase
+static enum weir_phase __attribute__((cold))
 unconnected(struct weir_exchange *x)
 {
 	counter_add(&x->thread->counters, COUNT_UPSTREAM_FAILED, 1);
@@ -214,6 +214,7 @@ copy_fields(struct fields *to, const struct fields *from, struct arena *arena)
 	memcpy(to->list, from->list, from->count * sizeof(*to->list));
 	to->count = from->count;
 	to->ids = from->ids;
+	to->letters = from->letters;
 	return true;
 }
 
@@ -351,7 +352,7 @@ parse(struct weir_exchange *x, struct response *response, const char **why)
 	return used;
 }
 
-static enum weir_phase
+static enum weir_phase __attribute__((cold))
 broken(struct weir_exchange *x, const char *why)
 {
 	counter_add(&x->thread->counters, COUNT_UPSTREAM_MALFORMED, 1);

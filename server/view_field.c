@@ -195,7 +195,7 @@ first_letters(const char *const *names)
 	uint32_t letters = 0;
 
 	for (; *names != NULL; names++)
-		letters |= 1u << (**names & 31);
+		letters |= FIELD_LETTER(**names);
 	return letters;
 }
 
@@ -206,10 +206,12 @@ weir_remove_fields(struct weir_exchange *x, enum weir_message which, const char 
 	struct fields *fields = fields_of(x, which);
 	unsigned kept = 0;
 
+	if ((fields->letters & letters) == 0)
+		return;
 	for (unsigned i = 0; i < fields->count; i++) {
 		struct field *field = &fields->list[i];
 
-		if ((letters >> (*field->name & 31) & 1) != 0 && is_listed(field, names) && may_lose(x, which, field))
+		if ((letters & FIELD_LETTER(*field->name)) != 0 && is_listed(field, names) && may_lose(x, which, field))
 			continue;
 		if (kept != i)
 			fields->list[kept] = *field;

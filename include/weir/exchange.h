@@ -124,7 +124,7 @@ WEIR_API int weir_response_version(struct weir_exchange *);
 WEIR_API void weir_respond(struct weir_exchange *, int status, const char *type, const char *body, size_t length);
 
 /* Name the error to answer and its cause for the logs (formatted, copied); afterwards return WEIR_FAIL. */
-WEIR_API void weir_fail(struct weir_exchange *, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+WEIR_API void weir_fail(struct weir_exchange *, int status, const char *format, ...) __attribute__((format(printf, 3, 4))) __attribute__((cold));
 
 /* Why it went wrong, for the phases error and log: NULL when nothing did. */
 WEIR_API const char *weir_failure(struct weir_exchange *);

@@ -36,7 +36,7 @@ WEIR_API bool weir_offload(void (*work)(void *argument), void *argument);
 
 /* Write a line to the error log. Any thread. */
 enum weir_level { WEIR_LOG_ERROR, WEIR_LOG_WARNING, WEIR_LOG_NOTICE, WEIR_LOG_DEBUG };
-WEIR_API void weir_log(enum weir_level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+WEIR_API void weir_log(enum weir_level, const char *format, ...) __attribute__((format(printf, 2, 3))) __attribute__((cold));
 
 /* Milliseconds of a clock that never goes back, coarse and cheap; seconds since the epoch, likewise. Any thread. */
 WEIR_API int64_t weir_now(void);
