@@ -73,8 +73,8 @@ static const char *const claims[] = { "x-forwarded-", "forwarded", "x-real-ip", 
 static void
 believe(struct weir_exchange *x, const struct settings *set, struct state *state)
 {
-	static const char *const heard[] = { "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
-		"X-Forwarded-Port", "Forwarded", NULL };
+	static const char *const heard[] = { "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
+		"x-forwarded-port", "forwarded", NULL };
 	struct told told;
 
 	forwarded_hear(x, &set->trust, set->believe == FORWARDED, &told);
@@ -86,8 +86,7 @@ believe(struct weir_exchange *x, const struct settings *set, struct state *state
 		weir_set_authority(x, told.authority);
 	state->chain = told.chain;
 	state->port = told.port;
-	for (const char *const *name = heard; *name != NULL; name++)
-		weir_remove_field(x, WEIR_REQUEST, *name);
+	weir_remove_fields(x, WEIR_REQUEST, heard);
 }
 
 /* Via is a list of "version name (comment)" (RFC 9110, 7.6.3). */

@@ -111,7 +111,8 @@ static void
 nobody_can_forge_a_client(void **state)
 {
 	static const char *const names[] = { "X-Forwarded-For", "x-forwarded-proto", "X-FORWARDED-HOST",
-		"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Anything", "forwarded", "X-Real-Ip" };
+		"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Anything", "forwarded", "X-Real-Ip",
+		"X_Forwarded_For", "x-real_ip" };
 	struct weir_exchange *x = *state;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -149,10 +150,12 @@ a_trusted_proxy_is_believed(void **state)
 	weir_add_field(x, WEIR_REQUEST, "X-Forwarded-Proto", "HTTPS");
 	weir_add_field(x, WEIR_REQUEST, "X-Forwarded-Host", "www.example.com:8443");
 	weir_add_field(x, WEIR_REQUEST, "X-Forwarded-Prefix", "/shop");
+	weir_add_field(x, WEIR_REQUEST, "X_Forwarded_For", "10.9.9.9");
 	pass(x);
 	client_is(x, "203.0.113.7");
 	assert_string_equal(weir_scheme(x), "https");
 	assert_string_equal(weir_host(x), "www.example.com");
+	origin_sees(x, "X_Forwarded_For", NULL);
 	origin_sees(x, "X-Forwarded-For", "203.0.113.7, 10.0.0.1");
 	origin_sees(x, "X-Forwarded-Proto", "https");
 	origin_sees(x, "X-Forwarded-Host", "www.example.com:8443");

@@ -75,6 +75,38 @@ fields_are_walked_over(void **state)
 }
 
 static void
+take_some_away(struct weir_exchange *x)
+{
+	static const char *const names[] = { "x-a", "x-tmp-", "host", "content-length", NULL };
+	static const char *const none[] = { "y-a", "x", "x-aa", NULL };
+	const char *left[] = { "Host", "X-B", "Content-Length", "X-Tmp" }, *name, *value;
+	unsigned at = 0, count = 0;
+
+	weir_remove_fields(x, WEIR_REQUEST, none);
+	assert_string_equal(weir_request_field(x, "X-A"), "1");
+	weir_remove_fields(x, WEIR_REQUEST, names);
+	while (weir_field_next(x, WEIR_REQUEST, &at, &name, &value))
+		assert_string_equal(name, left[count++]);
+	assert_int_equal(count, 4);
+	weir_remove_fields(x, WEIR_UPSTREAM_REQUEST, names);	/* there is none yet */
+	weir_remove_fields(x, WEIR_RESPONSE, names);
+}
+
+static void
+a_list_of_fields_is_removed_in_one_walk(void **state)
+{
+	uint64_t before = refused();
+
+	(void)state;
+	probe_phase = WEIR_PHASE_REQUEST;
+	probe = take_some_away;
+	assert_int_equal(ask("POST / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nX-B: 2\r\nx_a: 3\r\nContent-Length: 0\r\nX-Tmp-One: 4\r\n"
+		"X-Tmp: 5\r\nX_TMP_Two: 6\r\n\r\n"), 200);
+	assert_int_equal(probed, 1);
+	assert_int_equal(refused() - before, 2);
+}
+
+static void
 look_at_the_response(struct weir_exchange *x)
 {
 	assert_int_equal(weir_status(x), 200);
@@ -669,6 +701,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE(a_module_sees_the_request),
 		SCENE(fields_are_walked_over),
+		SCENE(a_list_of_fields_is_removed_in_one_walk),
 		SCENE(a_module_sees_the_response),
 		SCENE(bytes_are_counted_both_ways),
 		SCENE(each_module_has_its_structs_and_metrics),
