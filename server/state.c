@@ -63,11 +63,21 @@ refuse(struct reading *r, unsigned line, const char *what)
 	report_error(r->report, r->overlay->file, line, "%s: %s", what, cure);
 }
 
+/* What could not be written again is not taken: a line of `k=v`, put there by hand, may be too long for our `k = v`. */
 static void
 put_section(struct reading *r)
 {
-	if (r->section != NULL)
-		r->no_memory |= !overlay_put(r->overlay, r->section);
+	char why[256];
+	const char *key;
+
+	if (r->section == NULL)
+		return;
+	if (!overlay_section_fits(r->section, why, sizeof(why), &key)) {
+		refuse(r, r->section->line, why);
+		overlay_section_free(&r->section);
+		return;
+	}
+	r->no_memory |= !overlay_put(r->overlay, r->section);
 	r->section = NULL;
 }
 
