@@ -9,9 +9,10 @@
 
 #include "buffer.h"
 #include "exchange.h"
+#include "gathered.h"
 #include "listener.h"
 
-enum { DRAIN_BYTES = 64 * 1024, GATHER_EACH = 8 * 1024, GATHER_ALL = 64 * 1024 };
+enum { DRAIN_BYTES = 64 * 1024, GATHER_ALL = 64 * 1024 };
 
 void
 answer_set(struct weir_exchange *x, int status, const char *type, const char *body, size_t length)
@@ -132,16 +133,16 @@ first_content(struct weir_exchange *x, struct buffer **content, const char **why
 		== BODY_OK;
 }
 
-/* The whole response is here and small, and so is the next request: they leave together. Nothing is held back for what has yet to come.
- * Not with TLS: what is queued there is sealed already. */
+/* The whole response is here and small, and there is something that it may leave with. Not with TLS: what is queued there is sealed
+ * already. */
 static bool
 gather(struct weir_exchange *x, size_t length, struct buffer **content)
 {
 	if (x->client->wire.tls != NULL || !x->keep || !x->download.ended || !x->upload.ended || x->download.hooked || x->writing
-			|| x->response.trailers.count > 0 || length + buffer_length(*content) > GATHER_EACH
-			|| x->out.queued > GATHER_ALL || !client_has_next(x->client))
+			|| x->response.trailers.count > 0 || length + buffer_length(*content) > TURN_MESSAGE
+			|| x->out.queued > GATHER_ALL || x->download.out == FRAMING_CHUNKED || !gathered_may(x->client))
 		return false;
-	if (x->download.out == FRAMING_CHUNKED || !outlet_gather(&x->out, x->thread, x->thread->scratch, length, content))
+	if (!outlet_gather(&x->out, x->thread, x->thread->scratch, length, content))
 		return false;
 	x->gathers = true;
 	return true;
@@ -186,7 +187,7 @@ answer_begin(struct weir_exchange *x)
 	}
 	if (x->download.ended && x->upload.ended)
 		origin_release(x);
-	if (x->client->in != NULL && gather(x, length, &content)) {
+	if (gather(x, length, &content)) {
 		exchange_close(x, CLIENT_KEEP);
 		return WEIR_PHASES;
 	}

@@ -76,6 +76,15 @@ buffer_settle(struct thread *t, struct buffer **b)
 	*b = small;
 }
 
+bool
+buffer_keep(struct thread *t, struct buffer **b)
+{
+	if (buffer_length(*b) > TURN_MESSAGE)
+		return false;
+	buffer_settle(t, b);
+	return (*b)->slab == &t->heads;
+}
+
 /* A large buffer with what *b holds, for reading behind it. */
 static struct buffer *
 enlarge(struct thread *t, const struct buffer *b)

@@ -47,6 +47,9 @@ void buffer_free_all(struct buffer **);
  * it stays as it is. */
 void buffer_settle(struct thread *, struct buffer **);
 
+/* The same for what waits in a turn (turn.h). False: it is too much, or memory is short, and it shall not wait. */
+bool buffer_keep(struct thread *, struct buffer **);
+
 /* One recv behind what is in *b (NULL: into a new one). > 0: bytes; else *b is as it was and it says why. */
 enum {
 	BUFFER_NOTHING = 0,

@@ -22,6 +22,7 @@
 #include "buffer.h"
 #include "config.h"
 #include "exchange.h"
+#include "gathered.h"
 #include "generation.h"
 #include "http1.h"
 #include "listener.h"
@@ -67,13 +68,13 @@ destroy(struct weir_connection *c)
 		return;
 	}
 	unlink_client(c);
+	gathered_end(c);
 	client_want(c, false);
 	deadline_remove(&c->deadline);
 	terminate_forget(c);
 	admit_forget(c);
 	wire_close(&c->wire);
 	buffer_free(&c->in);
-	buffer_free_all(&c->gathered);
 	for (unsigned i = 0; i < c->state_count; i++)
 		free(c->states[i]);
 	free(c->states);
@@ -85,6 +86,12 @@ destroy(struct weir_connection *c)
 	free(c);
 	pools_trim(t);
 	thread_check_drained(t);
+}
+
+void
+client_drop(struct weir_connection *c)
+{
+	destroy(c);
 }
 
 /* One more among the thread's. */
@@ -439,6 +446,20 @@ answer(struct weir_connection *c, int status, const char *why)
 }
 
 static void
+turn_ends(void *owner)
+{
+	run(owner);
+}
+
+/* It shall be served when the turn has received all that there is. Not the rest of a head, whose deadline goes on. */
+static bool
+awaits_turn(struct weir_connection *c)
+{
+	return c->seen == 0 && c->wire.tls == NULL && buffer_keep(c->thread, &c->in)
+		&& turn_join(&c->thread->turn, TURN_SERVE, &c->places, turn_ends, c);
+}
+
+static void
 readable(evutil_socket_t fd, short what, void *argument)
 {
 	struct weir_connection *c = argument;
@@ -450,6 +471,10 @@ readable(evutil_socket_t fd, short what, void *argument)
 		linger_read(c);
 		return;
 	}
+	if (c->behind) {
+		gathered_go_on(c);
+		return;
+	}
 	if (c->exchange != NULL) {
 		exchange_client_readable(c->exchange);
 		return;
@@ -459,8 +484,10 @@ readable(evutil_socket_t fd, short what, void *argument)
 		return;
 	}
 	got = buffer_receive(c->thread, &c->in, &c->wire);
-	if (got > 0)
+	if (got > 0 && !awaits_turn(c))
 		run(c);
+	else if (got > 0)
+		return;
 	else if (got == BUFFER_NO_MEMORY)
 		answer(c, 503, "no memory to read the request");
 	else if (got != BUFFER_NOTHING)
@@ -513,6 +540,13 @@ deadline_passed(struct deadline *d)
 		exchange_client_deadline(c->exchange);
 		return;
 	}
+	if (c->behind) {
+		counter_add(&c->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
+		destroy(c);
+		return;
+	}
+	if (c->places.of[TURN_SERVE] != 0)	/* it was in time; a head has a deadline of its own */
+		return;
 	if (c->admission != NULL) {
 		counter_add(&c->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
 		refuse(c);
@@ -551,7 +585,7 @@ client_close_idle(struct thread *t, int64_t patience)
 
 	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
 		next = c->next;
-		if (c->exchange != NULL || c->in != NULL || c->lingering)
+		if (c->exchange != NULL || c->in != NULL || c->lingering || c->behind)
 			continue;
 		if (has_unread(c))
 			event_active(&c->read, EV_READ, 0);	/* a request is here already: it is still answered */
@@ -571,7 +605,7 @@ client_close_of(struct thread *t, const struct listener *l)
 
 	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
 		next = c->next;
-		if (c->listener == l && c->exchange == NULL)
+		if (c->listener == l && c->exchange == NULL && !c->behind)
 			destroy(c);
 	}
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "turn.h"
 #include "wheel.h"
 #include "wire.h"
 
@@ -36,7 +37,7 @@ struct weir_connection {
 	struct weir_exchange *exchange;		/* NULL: idle, or reading a head */
 	struct buffer *in;			/* received and not consumed; NULL: nothing */
 	struct admission *admission;		/* it waits to be admitted (admit.h) */
-	struct buffer *gathered;		/* small responses that leave with that to the next request, which is in `in` */
+	struct buffer *gathered;		/* small responses that have not left yet (gathered.h) */
 	const struct hook *hook;		/* the running one of the phases accept and handshake */
 	struct sockaddr_in6 *local;		/* as a hook of accept has told; NULL: the socket's */
 	void **states;				/* of modules, by module index; made when first asked for */
@@ -51,11 +52,13 @@ struct weir_connection {
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
 	uint32_t ready;				/* length of the whole head that `in` begins with; 0: not known */
 	uint16_t state_count;
+	struct turn_places places;		/* it has received a request; has gathered a response */
 	uint8_t owed;				/* how often the end could not be said */
 	bool reading;				/* the read event is added */
 	bool accepting;				/* a hook of accept runs: it may take bytes and tell addresses */
 	bool eof;				/* the client will send no more */
 	bool running;				/* client_run is at work further up the stack */
+	bool behind;				/* it does not take what is gathered: nothing is read from it */
 	bool lingering;				/* we have closed; what still comes is thrown away */
 	bool gone;				/* to be freed when client_run ends */
 	bool own;				/* without a socket, for an exchange without a client */
@@ -86,6 +89,9 @@ void client_next(struct weir_connection *, enum client_end);
 
 /* Is the next request's head here, whole, and is this the loop that will begin it? Then its response is the next to be sent. */
 bool client_has_next(struct weir_connection *);
+
+/* Close it; it has no exchange. */
+void client_drop(struct weir_connection *);
 
 /* Have the read event on, or off. False when it cannot be had. */
 bool client_want(struct weir_connection *, bool wanted);

@@ -100,7 +100,7 @@ struct weir_exchange {
 	bool plain;			/* its answer failed as well: a plain page follows that no hook sees */
 	bool responded;			/* a response is set */
 	bool logged, closing;		/* exchange_close was called; its log phase is still to run */
-	bool gathers;			/* its response is small, and leaves with the next one */
+	bool gathers;			/* its response leaves with others (gathered.h) */
 	bool keeps_going;		/* though its client may go, until the response begins */
 	enum client_end end;
 

@@ -61,6 +61,8 @@ libweircore_a_SOURCES = \
 	server/file.c \
 	server/file.h \
 	server/filter.c \
+	server/gathered.c \
+	server/gathered.h \
 	server/generation.c \
 	server/generation.h \
 	server/generation_print.c \
@@ -207,6 +209,8 @@ libweircore_a_SOURCES = \
 	server/trust.c \
 	server/trust.h \
 	server/tunnel.c \
+	server/turn.c \
+	server/turn.h \
 	server/upgrade.c \
 	server/upgrade.h \
 	server/upload.c \

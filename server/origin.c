@@ -16,6 +16,8 @@
 #include "pool.h"
 #include "target.h"
 
+static const char LOST[] = "it closed the connection before the request was sent";
+
 /* --- a connection ---------------------------------------------------------------------------------------------------- */
 
 void
@@ -271,6 +273,31 @@ replay(struct weir_exchange *x, struct buffer **content)
 	return true;
 }
 
+static void
+send_queued(void *owner)
+{
+	struct upstream *u = owner;
+	struct weir_exchange *x = u->exchange;
+	enum outlet_result result;
+
+	result = outlet_flush(&u->out, &u->wire);
+	if (result == OUTLET_BROKEN && x->stage == STAGE_HEAD)
+		exchange_go(x, origin_lost(x, WEIR_PEER_CLOSED, LOST));
+	else if (result != OUTLET_SENT)
+		exchange_go(x, upload_relay(x));
+}
+
+/* The whole request is here and small: it leaves with others at the end of the turn. */
+static bool
+gather(struct weir_exchange *x, size_t length, struct buffer **content)
+{
+	struct upstream *u = x->upstream;
+
+	return x->upload.ended && !x->upload.hooked && x->upload.out != FRAMING_CHUNKED && u->wire.tls == NULL && u->out.queued == 0
+		&& length + buffer_length(*content) <= TURN_MESSAGE && turn_join(&u->thread->turn, TURN_SEND, &u->places, send_queued, u)
+		&& outlet_gather(&u->out, u->thread, x->thread->scratch, length, content);
+}
+
 enum weir_phase
 origin_send(struct weir_exchange *x)
 {
@@ -299,11 +326,15 @@ origin_send(struct weir_exchange *x)
 		return exchange_fail(x, 503, "no memory to wait for the origin");
 	x->stage = STAGE_HEAD;
 	x->sent_any = true;
+	if (gather(x, length, &content)) {
+		deadline_set(&x->upstream->deadline, &x->thread->wheel, x->peer.first_byte_timeout);
+		return WEIR_PHASES;
+	}
 	result = filter_send(x, WEIR_PHASE_REQUEST_BODY, length, content, x->upload.ended);
 	if (result == OUTLET_REFUSED)
 		return exchange_fail(x, 500, x->failure);
 	if (result == OUTLET_BROKEN)
-		return origin_lost(x, WEIR_PEER_CLOSED, "it closed the connection before the request was sent");
+		return origin_lost(x, WEIR_PEER_CLOSED, LOST);
 	if (x->upload.ended && x->upstream->out.queued == 0) {
 		deadline_set(&x->upstream->deadline, &x->thread->wheel, x->peer.first_byte_timeout);
 		return WEIR_PHASES;
@@ -431,11 +462,23 @@ read_heads(struct weir_exchange *x)
 	return WEIR_PHASES;
 }
 
+static void
+serve_received(void *owner)
+{
+	struct upstream *u = owner;
+
+	exchange_go(u->exchange, read_heads(u->exchange));
+}
+
 static enum weir_phase
 receive_head(struct weir_exchange *x)
 {
-	int got = buffer_receive(x->thread, &x->upstream->in, &x->upstream->wire);
+	struct upstream *u = x->upstream;
+	int got = buffer_receive(x->thread, &u->in, &u->wire);
 
+	if (got > 0 && u->wire.tls == NULL && buffer_keep(x->thread, &u->in) 
+			&& turn_join(&x->thread->turn, TURN_SERVE, &u->places, serve_received, u))
+		return WEIR_PHASES;
 	if (got > 0)
 		return read_heads(x);
 	switch (got) {

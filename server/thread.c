@@ -212,6 +212,7 @@ take(struct message *m, void *owner)
 	struct hold *old = t->holds, *h = t->taking;
 
 	(void)m;
+	turn_end(&t->turn);	/* who came before is served by the old one, and by its listeners */
 	if (!meet_modules(t, h->generation))
 		weir_log(WEIR_LOG_ERROR, "thread %u has no memory for the modules' structs", t->public.number);
 	h->next = old;
@@ -278,6 +279,7 @@ listen_now(struct message *m, void *owner)
 	struct thread *t = owner;
 
 	(void)m;
+	turn_end(&t->turn);
 	listener_update(t, t->sockets, t->holds->generation);
 	t->taken.run = on_taken;
 	inbox_post(&t->all->main, &t->taken);
@@ -322,6 +324,7 @@ drain(struct message *m, void *owner)
 	struct thread *t = owner;
 
 	(void)m;
+	turn_end(&t->turn);
 	listener_close_all(t);
 	t->draining = true;
 	client_close_idle(t, t->all->patience);
@@ -369,8 +372,8 @@ run(void *argument)
 	struct thread *t = argument;
 
 	current = t;
-	while (!t->stopping && event_base_loop(t->base, EVLOOP_NO_EXIT_ON_EMPTY) == 0)
-		;
+	while (!t->stopping && event_base_loop(t->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) == 0)
+		turn_end(&t->turn);
 	wind_down(t);
 	return NULL;
 }

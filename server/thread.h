@@ -18,6 +18,7 @@
 #include "counter.h"
 #include "inbox.h"
 #include "slab.h"
+#include "turn.h"
 #include "wheel.h"
 
 struct event;
@@ -72,6 +73,7 @@ struct thread {
 	struct slab exchanges;		/* an exchange and the start of its arena */
 	struct slab heads;		/* 16 KiB: heads that come in pieces, small remainders */
 	struct slab bodies;		/* 512 KiB: what a recv fills */
+	struct turn turn;		/* what is sent when it ends */
 	char *scratch;			/* SCRATCH_SIZE bytes, where heads are written before they are sent */
 
 	struct hold *holds;		/* newest first; holds->generation is the current one */

@@ -92,6 +92,7 @@ upstream_close(struct upstream **up)
 		return;
 	upstream_want_read(u, false);
 	upstream_want_write(u, false);
+	turn_leave(&u->thread->turn, &u->places);
 	deadline_remove(&u->deadline);
 	outlet_free(&u->out);
 	buffer_free(&u->in);

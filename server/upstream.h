@@ -15,6 +15,7 @@
 #include <weir/peer.h>
 
 #include "outlet.h"
+#include "turn.h"
 #include "wheel.h"
 #include "wire.h"
 
@@ -40,6 +41,7 @@ struct upstream {
 	uint32_t seen;				/* bytes of an unfinished head that were scanned */
 	bool reading, writing;			/* its events are added */
 	bool eof;				/* the server will send no more */
+	struct turn_places places;		/* it has received a response; has queued a request */
 	bool ticket_kept;			/* its TLS session is with the pool, for the next connection to resume */
 };
 

@@ -16,6 +16,7 @@ UNIT_TESTS = \
 	tests/unit/test_dial \
 	tests/unit/test_establish \
 	tests/unit/test_exchange \
+	tests/unit/test_gathered \
 	tests/unit/test_generation \
 	tests/unit/test_hello \
 	tests/unit/test_http1_chunked \
@@ -55,6 +56,7 @@ UNIT_TESTS = \
 	tests/unit/test_tls \
 	tests/unit/test_tls_client \
 	tests/unit/test_tunnel \
+	tests/unit/test_turn \
 	tests/unit/test_variable \
 	tests/unit/test_view \
 	tests/unit/test_wait \
@@ -75,8 +77,9 @@ tests_unit_test_config_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
 tests_unit_test_dial_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=connect -Wl,--wrap=event_add -Wl,--wrap=exchange_connected \
 	-Wl,--wrap=exchange_unconnected -Wl,--wrap=resolver_cached -Wl,--wrap=resolver_cancel -Wl,--wrap=resolver_lookup -Wl,--wrap=resolver_prefer
 tests_unit_test_establish_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add -Wl,--wrap=send
-tests_unit_test_generation_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_exchange_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
+tests_unit_test_gathered_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
+tests_unit_test_generation_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_generation_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_key_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc
 tests_unit_test_listener_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=accept4 -Wl,--wrap=calloc

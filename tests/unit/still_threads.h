@@ -134,8 +134,10 @@ threads_down(void)
 static inline void
 turn(void)
 {
-	for (unsigned i = 0; i < still.count; i++)
+	for (unsigned i = 0; i < still.count; i++) {
 		event_base_loop(still.list[i].base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		turn_end(&still.list[i].turn);
+	}
 	event_base_loop(still_main, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 

@@ -61,7 +61,7 @@ can(enum weir_phase phase, void (*what)(struct weir_exchange *), unsigned bodies
 	ends = 0;
 	assert_true(ask_with(phase, what) < 300);
 	if (sent) {
-		UNTIL(ends == 1);
+		UNTIL((serve_origin(), ends == 1));
 		close_one(&client);
 	}
 	assert_int_equal(scene_thread->own[OWN_BODY], 0);
