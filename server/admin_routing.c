@@ -332,10 +332,13 @@ static bool
 read_table(struct call *call, struct evhttp_request *http)
 {
 	struct evbuffer *body = evhttp_request_get_input_buffer(http);
-	size_t length = evbuffer_get_length(body);
-	const char *text = length > 0 ? (const char *)evbuffer_pullup(body, -1) : NULL;
+	size_t length;
+	char *text = admin_text(http, &length);
 
-	if (text == NULL || (call->edit.table = routing_table_read(call->edit.kind, text, length)) == NULL)
+	if (text != NULL)
+		call->edit.table = routing_table_read(call->edit.kind, text, length);
+	free(text);
+	if (call->edit.table == NULL)
 		return false;
 	evbuffer_drain(body, length);
 	call->change.has_revision |= call->edit.table->has_revision;

@@ -13,9 +13,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "courtesy.h"
 #include "log.h"
 #include "reply.h"
 #include "report.h"
+
+enum { PIECE_MOST = 1 << 16 };
 
 void
 admin_send_text(struct evhttp_request *request, int code, const char *type, const char *text)
@@ -89,6 +92,29 @@ admin_messages(const struct report *report)
 		json_array_append_new(list, one);
 	}
 	return list;
+}
+
+char *
+admin_text(struct evhttp_request *request, size_t *length)
+{
+	struct evbuffer *body = evhttp_request_get_input_buffer(request);
+	struct evbuffer_ptr at;
+	size_t piece;
+	char *text;
+
+	*length = evbuffer_get_length(body);
+	if ((text = malloc(*length + 1)) == NULL || evbuffer_ptr_set(body, &at, 0, EVBUFFER_PTR_SET) != 0) {
+		free(text);
+		return NULL;
+	}
+	for (size_t done = 0; done < *length; done += piece) {
+		piece = *length - done < PIECE_MOST ? *length - done : PIECE_MOST;
+		evbuffer_copyout_from(body, &at, text + done, piece);
+		evbuffer_ptr_set(body, &at, piece, EVBUFFER_PTR_ADD);
+		courtesy_look();
+	}
+	text[*length] = '\0';
+	return text;
 }
 
 json_t *

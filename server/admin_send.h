@@ -21,6 +21,9 @@ json_t *admin_messages(const struct report *);
 /* Who changes something is logged; the kernel says who it is. */
 void admin_log_caller(struct evhttp_request *, const char *what);
 
+/* The body, ended by a NUL, to free(); it stays where it is. NULL without memory. */
+char *admin_text(struct evhttp_request *, size_t *length);
+
 /* The body as JSON, a new reference: NULL after answering. An empty body is an empty object. */
 json_t *admin_body(struct evhttp_request *);
 

@@ -6,6 +6,7 @@
  * read the finished generation and are for any thread.
  */
 #include "config.h"
+#include "courtesy.h"
 #include "generation.h"
 #include "report.h"
 
@@ -81,6 +82,13 @@ weir_build_is_check(const struct weir_build *build)
 	return build->check;
 }
 
+void
+weir_build_step(struct weir_build *build)
+{
+	(void)build;
+	courtesy_step();
+}
+
 unsigned
 weir_build_threads(const struct weir_build *build)
 {
@@ -105,6 +113,7 @@ const struct weir_route *
 weir_build_route(const struct weir_build *build, size_t index)
 {
 	assert(index < build->generation->route_count);
+	courtesy_step();
 	return build->generation->routes[index];
 }
 

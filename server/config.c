@@ -3,6 +3,7 @@
  * config: sections and entries, and how they are found. config_file.c makes them from files.
  */
 #include "config.h"
+#include "courtesy.h"
 #include "report.h"
 
 #include <stdint.h>
@@ -50,8 +51,10 @@ grow_buckets(struct config *config, size_t sections)
 		return false;
 	config->buckets = buckets;
 	config->bucket_count = count;
-	for (struct config_section *section = config->sections; section != NULL; section = section->next)
+	for (struct config_section *section = config->sections; section != NULL; section = section->next) {
 		put_in_bucket(config, section);
+		courtesy_step();
+	}
 	return true;
 }
 
@@ -98,6 +101,7 @@ append(struct config *config, struct config_section *section, size_t kind)
 	*(config->last_of_kind[kind] != NULL ? &config->last_of_kind[kind]->next_of_kind :
 		&config->first_of_kind[kind]) = section;
 	config->last_of_kind[kind] = section;
+	courtesy_step();
 	return section;
 }
 

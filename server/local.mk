@@ -42,6 +42,8 @@ libweircore_a_SOURCES = \
 	server/contract.c \
 	server/contract.h \
 	server/counter.h \
+	server/courtesy.c \
+	server/courtesy.h \
 	server/credential.c \
 	server/credential.h \
 	server/dial.c \

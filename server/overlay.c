@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "courtesy.h"
 #include "report.h"
 
 enum { BUCKETS_LEAST = 64 };
@@ -43,6 +44,7 @@ grow(struct overlay *o)
 		bucket = &buckets[s->hash & (count - 1)];
 		s->same_hash = *bucket;
 		*bucket = s;
+		courtesy_step();
 	}
 	return true;
 }
@@ -170,6 +172,7 @@ overlay_put(struct overlay *o, struct overlay_section *section)
 		return false;
 	}
 	exchange(o, was, section, false);
+	courtesy_step();
 	return true;
 }
 
@@ -197,11 +200,12 @@ forget_steps(struct overlay *o)
 void
 overlay_commit(struct overlay *o)
 {
-	for (size_t i = 0; i < o->step_count; i++)
+	for (size_t i = 0; i < o->step_count; i++) {
 		if (o->steps[i].is != NULL)
 			o->steps[i].is->fresh = false;
-	for (size_t i = 0; i < o->step_count; i++)
 		free(o->steps[i].was);
+		courtesy_step();
+	}
 	forget_steps(o);
 }
 
@@ -213,6 +217,7 @@ overlay_roll_back(struct overlay *o)
 
 		exchange(o, step->is, step->was, true);
 		free(step->is);
+		courtesy_step();
 	}
 	forget_steps(o);
 }

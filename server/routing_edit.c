@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "courtesy.h"
 #include "generation.h"
 #include "overlay.h"
 #include "report.h"
@@ -140,6 +141,7 @@ replace_by_table(const struct work *w, struct routing_table *table)
 			return no_memory(w);
 	}
 	for (const struct config_section *s = w->generation->config->sections; s != NULL; s = s->next) {
+		courtesy_step();
 		if (strcmp(s->kind, w->edit->kind) != 0)
 			continue;
 		over = overlay_find(w->overlay, s->kind, s->name);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "courtesy.h"
 #include "overlay.h"
 
 enum { TEXT_ROOM = 1 << 14, KEYS_MOST = 32, DIGITS_MOST = 15, SLOTS_LEAST = 256 };
@@ -206,8 +207,10 @@ grow(struct reader *r)
 	free(r->slots);
 	r->slots = slots;
 	r->slot_count = count;
-	for (struct overlay_section *s = r->table->first; s != NULL; s = s->next)
+	for (struct overlay_section *s = r->table->first; s != NULL; s = s->next) {
 		*find_slot(r, s) = s;
+		courtesy_step();
+	}
 	return true;
 }
 
@@ -227,6 +230,7 @@ add_section(struct reader *r)
 	*slot = *r->last = section;
 	r->last = &section->next;
 	r->table->count++;
+	courtesy_step();
 	return true;
 }
 
@@ -326,6 +330,7 @@ routing_table_free(struct routing_table **table)
 	while ((section = (*table)->first) != NULL) {
 		(*table)->first = section->next;
 		overlay_section_free(&section);
+		courtesy_step();
 	}
 	free(*table);
 	*table = NULL;

@@ -8,6 +8,7 @@
 #include "section.h"
 #include "chain.h"
 #include "config.h"
+#include "courtesy.h"
 #include "loader.h"
 #include "option_claims.h"
 #include "report.h"
@@ -41,6 +42,7 @@ next_section(struct walk *walk)
 {
 	walk->at = walk->at != NULL ? walk->at->next_of_kind :
 		config_find(walk->sections->build->generation->config, walk->kind, NULL);
+	courtesy_step();
 	return walk->at != NULL;
 }
 

@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "courtesy.h"
 #include "ini.h"
 #include "overlay.h"
 #include "report.h"
 
-enum { FORMAT = 1, HEAD_LINES = 6, HEAD_ROOM = 256 };
+enum { FORMAT = 1, HEAD_LINES = 6, HEAD_ROOM = 256, SUM_STEP = 1024, WRITE_MOST = 1 << 16 };
 
 #define BYTES_MOST ((off_t)256 << 20)
 
@@ -42,8 +43,12 @@ state_sum(const char *text, size_t length)
 {
 	uint64_t sum = 14695981039346656037u;
 
-	for (size_t i = 0; i < length; i++)
-		sum = (sum ^ (unsigned char)text[i]) * 1099511628211u;
+	for (size_t at = 0, end; at < length; at = end) {
+		end = length - at > SUM_STEP ? at + SUM_STEP : length;
+		for (size_t i = at; i < end; i++)
+			sum = (sum ^ (unsigned char)text[i]) * 1099511628211u;
+		courtesy_step();
+	}
 	return sum;
 }
 
@@ -285,16 +290,20 @@ make_text(const struct overlay *o, size_t *length)
 	size_t room = HEAD_ROOM + sizeof(end_header) + 18;
 	char *text, *to;
 
-	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
+	for (const struct overlay_section *s = o->first; s != NULL; s = s->next) {
 		room += section_room(s);
+		courtesy_step();
+	}
 	if ((text = malloc(room)) == NULL)
 		return NULL;
 	to = text + snprintf(text, HEAD_ROOM,
 		"; What was changed in the running process, on top of the configuration files. Weir writes\n"
 		"; this file: change it by weirctl, not by hand.\n[state]\nformat = %d\nrevision = %" PRIu64 "\n",
 		FORMAT, o->revision);
-	for (const struct overlay_section *s = o->first; s != NULL; s = s->next)
+	for (const struct overlay_section *s = o->first; s != NULL; s = s->next) {
 		to = write_section(to, s);
+		courtesy_step();
+	}
 	to += snprintf(to, room - (size_t)(to - text), "%s%016" PRIx64 "\n", end_header, state_sum(text, (size_t)(to - text)));
 	*length = (size_t)(to - text);
 	assert(*length < room);
@@ -307,10 +316,11 @@ write_whole(int fd, const char *text, size_t length)
 	ssize_t put;
 
 	while (length > 0) {
-		if ((put = write(fd, text, length)) < 0 && errno != EINTR)
+		if ((put = write(fd, text, length < WRITE_MOST ? length : WRITE_MOST)) < 0 && errno != EINTR)
 			return false;
 		text += put > 0 ? put : 0;
 		length -= put > 0 ? (size_t)put : 0;
+		courtesy_look();
 	}
 	return fsync(fd) == 0;
 }
@@ -357,6 +367,7 @@ number_lines(struct overlay *o)
 	for (struct overlay_section *s = o->first; s != NULL; s = s->next) {
 		s->line = line + 1;
 		line += 2 + s->count;
+		courtesy_step();
 	}
 }
 

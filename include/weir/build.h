@@ -47,6 +47,10 @@ WEIR_API const struct weir_trust *weir_build_trust(struct weir_build *, const ch
 /* Is this only a check (`weir -t`)? Then `build` must not create, change or bind anything outside the process. */
 WEIR_API bool weir_build_is_check(const struct weir_build *);
 
+/* For a loop of `build` over as many turns as there are routes, once a turn, or once in each few microseconds: lets the event
+ * threads have the core when it is time to, so that requests do not wait while a large table is built. Main thread. */
+WEIR_API void weir_build_step(struct weir_build *);
+
 /* The number of event threads; threads are numbered from 0. */
 WEIR_API unsigned weir_build_threads(const struct weir_build *);
 

@@ -32,6 +32,7 @@ struct route_index;
 struct route_index_needs {
 	void *(*alloc)(void *with, size_t count, size_t size);
 	void (*clash)(void *with, const struct route_entry *, const struct route_entry *);
+	void (*step)(void *with);	/* after each small piece of the work */
 	void *with;
 	uint64_t seed;
 };

@@ -70,13 +70,32 @@ struct groups {
 	size_t count;
 };
 
+/* What building needs for itself. */
+struct scratch {
+	const struct route_index_needs *needs;
+	struct groups hosts, places;
+	struct route_entry *sorted;	/* the entries by place */
+	struct host **host;		/* by group of hosts */
+	uint64_t *hashes;		/* of the entries' places */
+	uint64_t *host_hashes;		/* by group of hosts */
+	uint32_t *slots, *begin;	/* slots: room for mask_for(count) + 1; begin: where the entries of each place begin, and the
+					 * end of the last */
+};
+
 typedef bool is_same(const struct route_pattern *, const struct route_pattern *);
 
-/* `slots` is room for mask_for(count) + 1 numbers, zeroed: the group, counted from 1. */
 static void
-find_groups(struct groups *groups, const struct route_entry *entries, const uint64_t *hashes, size_t count,
-	is_same *same, uint32_t *slots)
+be_courteous(const struct scratch *s)
 {
+	s->needs->step(s->needs->with);
+}
+
+/* By the hashes and the slots at hand, which are zero: the group, counted from 1. */
+static void
+find_groups(struct groups *groups, const struct route_entry *entries, size_t count, is_same *same, struct scratch *s)
+{
+	const uint64_t *hashes = s->hashes;
+	uint32_t *slots = s->slots;
 	size_t mask = mask_for(count), at;
 
 	groups->count = 0;
@@ -92,6 +111,7 @@ find_groups(struct groups *groups, const struct route_entry *entries, const uint
 			slots[at] = (uint32_t)++groups->count;
 		}
 		groups->group[i] = slots[at] - 1;
+		be_courteous(s);
 	}
 }
 
@@ -199,16 +219,6 @@ add_candidates(struct candidate *to, struct route_entry *run, size_t count,
 		to[i] = (struct candidate){ run[i].route, run[i].conditions };
 }
 
-/* What building needs for itself. */
-struct scratch {
-	struct groups hosts, places;
-	struct route_entry *sorted;	/* the entries by place */
-	struct host **host;		/* by group of hosts */
-	uint64_t *hashes;		/* of the entries' places */
-	uint64_t *host_hashes;		/* by group of hosts */
-	uint32_t *slots, *begin;	/* where the entries of each place begin, and the end of the last */
-};
-
 static bool
 take_scratch(struct scratch *s, size_t count)
 {
@@ -251,16 +261,18 @@ find_all(struct scratch *s, const struct route_entry *entries, size_t count, uin
 	for (size_t i = 0; i < count; i++) {
 		pattern = entries[i].pattern;
 		s->hashes[i] = mix_host(hash_host(seed, pattern->host), pattern->port, pattern->wildcard);
+		be_courteous(s);
 	}
-	find_groups(&s->hosts, entries, s->hashes, count, is_same_host, s->slots);
+	find_groups(&s->hosts, entries, count, is_same_host, s);
 	for (size_t i = 0; i < s->hosts.count; i++)
 		s->host_hashes[i] = s->hashes[s->hosts.first[i]];
 	memset(s->slots, 0, (mask_for(count) + 1) * sizeof(*s->slots));
 	for (size_t i = 0; i < count; i++) {
 		pattern = entries[i].pattern;
 		s->hashes[i] = mix_place(hash_path(seed, pattern->path), s->hashes[i], pattern->below);
+		be_courteous(s);
 	}
-	find_groups(&s->places, entries, s->hashes, count, is_same_place, s->slots);
+	find_groups(&s->places, entries, count, is_same_place, s);
 }
 
 /* The entries place by place, each in its order. */
@@ -271,8 +283,10 @@ sort_entries(struct scratch *s, const struct route_entry *entries, size_t count)
 		s->begin[s->places.group[i] + 2]++;
 	for (size_t i = 2; i < s->places.count + 2; i++)
 		s->begin[i] += s->begin[i - 1];
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		s->sorted[s->begin[s->places.group[i] + 1]++] = entries[i];
+		be_courteous(s);
+	}
 }
 
 static void
@@ -282,6 +296,7 @@ fill_hosts(struct route_index *index, struct scratch *s, const struct route_entr
 		if (i + AHEAD < s->hosts.count)
 			__builtin_prefetch(&index->hosts[s->host_hashes[i + AHEAD] & index->hosts_mask], 1);
 		s->host[i] = add_host(index, entries[s->hosts.first[i]].pattern, s->host_hashes[i]);
+		be_courteous(s);
 	}
 }
 
@@ -298,6 +313,7 @@ fill_places(struct route_index *index, struct scratch *s, const struct route_ent
 		place = add_place(index, s->host[s->hosts.group[first]], entries[first].pattern, s->hashes[first],
 			begin, size);
 		add_candidates(index->candidates + begin, s->sorted + begin, size, needs);
+		be_courteous(s);
 		if (size == 1)
 			place->only = index->candidates[begin];
 		if (size == 1 && place->below && place->length == 0 && place->only.conditions == NULL)
@@ -330,7 +346,7 @@ struct route_index *
 route_index_build(const struct route_entry *entries, size_t count, const struct route_index_needs *needs)
 {
 	struct route_index *index = needs->alloc(needs->with, 1, sizeof(*index));
-	struct scratch scratch = { .sorted = NULL };
+	struct scratch scratch = { .needs = needs };
 	bool good = index != NULL && count < UINT32_MAX / 2 && take_scratch(&scratch, count);
 
 	if (good) {

@@ -260,6 +260,12 @@ give(void *build, size_t count, size_t size)
 }
 
 static void
+step(void *build)
+{
+	weir_build_step(build);
+}
+
+static void
 report_twins(void *build, const struct route_entry *first, const struct route_entry *second)
 {
 	const struct route_pattern *pattern = second->pattern;
@@ -276,7 +282,7 @@ report_twins(void *build, const struct route_entry *first, const struct route_en
 static void
 build_index(struct weir_build *build, void *generation, void *previous)
 {
-	struct route_index_needs needs = { give, report_twins, build, weir_random() };
+	struct route_index_needs needs = { give, report_twins, step, build, weir_random() };
 	struct table *table = generation;
 	size_t count = gather_entries(build, NULL);
 	struct route_entry *entries = calloc(count + 1, sizeof(*entries));

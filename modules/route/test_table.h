@@ -21,7 +21,7 @@ struct table {
 	size_t count, capacity, used;
 	struct route_index *index;
 	void *memory[16];		/* what the index took */
-	unsigned pieces, clashes;
+	unsigned pieces, clashes, steps;
 	const char *clash[2];		/* the routes of the last clash */
 };
 
@@ -96,9 +96,17 @@ note_clash(void *with, const struct route_entry *a, const struct route_entry *b)
 }
 
 static inline void
+note_step(void *with)
+{
+	struct table *table = with;
+
+	table->steps++;
+}
+
+static inline void
 build(struct table *table)
 {
-	struct route_index_needs needs = { give, note_clash, table, 0x9e3779b97f4a7c15 };
+	struct route_index_needs needs = { give, note_clash, note_step, table, 0x9e3779b97f4a7c15 };
 
 	table->index = route_index_build(table->entries, table->count, &needs);
 	assert_non_null(table->index);

@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/test_chain \
 	tests/unit/test_command \
 	tests/unit/test_config \
+	tests/unit/test_courtesy \
 	tests/unit/test_dial \
 	tests/unit/test_establish \
 	tests/unit/test_exchange \
@@ -74,6 +75,7 @@ tests_unit_test_buffer_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=recv
 tests_unit_test_command_CPPFLAGS = $(FIXTURE_CPPFLAGS)
 tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_unit_test_config_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc
+tests_unit_test_courtesy_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=sched_yield
 tests_unit_test_dial_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=connect -Wl,--wrap=event_add -Wl,--wrap=exchange_connected \
 	-Wl,--wrap=exchange_unconnected -Wl,--wrap=resolver_cached -Wl,--wrap=resolver_cancel -Wl,--wrap=resolver_lookup -Wl,--wrap=resolver_prefer
 tests_unit_test_establish_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add -Wl,--wrap=send
