@@ -288,6 +288,71 @@ def test_an_operator_drains_a_server():
             assert weir.ctl("balance", "drain", *words)[0] == 1
 
 
+def few(count, of):
+    """One in eleven, give or take one: 10 percent of a weight beside 100."""
+    return abs(count - of / 11) <= 1
+
+
+def half(count, of):
+    return abs(count - of / 2) <= 1
+
+
+def test_a_server_that_failed_gets_its_share_back_bit_by_bit():
+    """Each request is told apart by when it was asked, so that the bounds are as true on a busy machine."""
+    whole = 1.5
+    settings = ["balance.max_fails = 1", "balance.fail_time = 100ms", f"balance.slow_start = {whole * 1000:.0f}ms"]
+    with origins("ab") as (a, b), scene.Weir(ini_of([a, b], *settings)) as weir:
+        assert half(asked(weir, 20).count("a"), 20)  # who was there from the start is not slow
+        a.stop()
+        assert asked(weir, 4) == "bbbb"
+        a.start()
+        told = []                                    # of each request: who answered, and the time before and after
+
+        def tell():
+            before = time.monotonic()
+            told.append((weir.ask().body, before, time.monotonic()))
+            return told[-1][0] == "a"
+
+        scene.until(tell, "a probe lets it in again")
+        _, earliest, latest = told.pop()             # it came in between these
+        told.clear()
+        while time.monotonic() < latest + whole + 0.1:
+            tell()
+            time.sleep(0.005)
+
+        def between(begin, end):
+            """The names of those surely asked in this part of the slow start."""
+            return [name for name, before, after in told
+                    if before >= latest + begin * whole and after <= earliest + end * whole]
+
+        first, later = between(0, 0.25), between(0.5, 0.75)
+        assert first.count("a") <= len(first) * 25 / 125 + 2
+        assert len(later) * 50 / 150 - 2 <= later.count("a") <= len(later) * 75 / 175 + 2
+        assert half(asked(weir, 60).count("a"), 60)
+        assert states(weir, a, b) == ["in", "in"]
+
+
+def test_a_server_that_is_new_or_undrained_starts_slowly():
+    """With an hour for it the share stays what it is at first; with a shorter time it has long been there."""
+    slowly, soon = "balance.slow_start = 1h", "balance.slow_start = 100ms"
+    with origins("ab") as (a, b), scene.Weir(ini_of([b], slowly)) as weir:
+        weir.reload(ini_of([a, b], slowly))
+        scene.until(lambda: weir.ask().body == "a", "the new server answers")
+        assert states(weir, a, b) == ["slow", "in"]
+        assert few(asked(weir, 110).count("a"), 110)
+        weir.reload(ini_of([a, b], soon))
+        scene.until(lambda: states(weir, a, b) == ["in", "in"], "it is no longer slow")
+        scene.until(lambda: half(asked(weir, 20).count("a"), 20), "it has its whole share")
+        weir.reload(ini_of([a, b], slowly))
+        assert half(asked(weir, 20).count("a"), 20)  # and keeps it
+        weir.ctl("balance", "drain", "origins", a.address)
+        scene.until(lambda: asked(weir, 4) == "bbbb", "it is drained")
+        weir.ctl("balance", "undrain", "origins", a.address)
+        scene.until(lambda: weir.ask().body == "a", "it serves again")
+        assert states(weir, a, b) == ["slow", "in"]
+        assert few(asked(weir, 110).count("a"), 110)
+
+
 def test_the_log_says_who_is_out_and_no_more():
     settings = ["balance.max_fails = 1", "balance.fail_time = 100ms"]
     with origins("ab") as (a, b), scene.Weir(ini_of([a, b], *settings)) as weir:
@@ -316,7 +381,7 @@ def states(weir, *of):
 
 def test_checks_find_out_before_requests_do():
     with origins("ab") as (a, b), scene.Weir(ini_of([a, b], "balance.check = http", "balance.check_target = /health?x=1",
-                                                    *CHECKED), threads=2) as weir:
+                                                    "balance.slow_start = 1h", *CHECKED), threads=2) as weir:
         scene.until(lambda: all(s["check"] == "good" for s in servers(weir).values()), "both are good")
         assert ("GET /health?x=1 HTTP/1.1", b"") in a.requests
         a.mood = 503
@@ -324,7 +389,8 @@ def test_checks_find_out_before_requests_do():
         assert servers(weir)[a.address]["check"] == "status 503"
         assert asked(weir, 6) == "bbbbbb"
         a.mood = "good"
-        scene.until(lambda: states(weir, a, b) == ["in", "in"], "a is in again")
+        scene.until(lambda: states(weir, a, b) == ["slow", "in"], "a is in again")
+        assert 1 <= asked(weir, 110).count("a") <= 20  # each thread counts its own turns
         assert weir.metric("weir_balance_failures_total") == 0
         assert re.search(rf"server {a.address} is out: it answers checks with a wrong status", weir.read("stderr"))
 
