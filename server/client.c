@@ -317,13 +317,20 @@ linger(struct weir_connection *c)
 	deadline_set(&c->deadline, &c->thread->wheel, LINGER_TIME);
 }
 
+/* Does its socket hold bytes that it has sent? */
+static bool
+has_sent(const struct weir_connection *c)
+{
+	int waiting = 0;
+
+	return ioctl(c->wire.fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 /* Are there bytes that nobody has read? Closing would answer them with a reset. */
 static bool
 has_unread(const struct weir_connection *c)
 {
-	int waiting = 0;
-
-	return c->in != NULL || (!c->reading && !c->eof) || (ioctl(c->wire.fd, FIONREAD, &waiting) == 0 && waiting > 0);
+	return c->in != NULL || (!c->reading && !c->eof) || has_sent(c);
 }
 
 /* Throw away what comes, until the client has closed too, or the bound. */
@@ -490,6 +497,8 @@ readable(evutil_socket_t fd, short what, void *argument)
 		return;
 	else if (got == BUFFER_NO_MEMORY)
 		answer(c, 503, "no memory to read the request");
+	else if (got == BUFFER_END && c->gathered != NULL)
+		c->eof = client_want(c, false);	/* it is to get that yet */
 	else if (got != BUFFER_NOTHING)
 		destroy(c);
 }
@@ -528,6 +537,25 @@ client_next(struct weir_connection *c, enum client_end end)
 		return;
 	}
 	deadline_set(&c->deadline, &t->wheel, listen->settings.keepalive_timeout);
+	run(c);
+}
+
+void
+client_caught_up(struct weir_connection *c)
+{
+	struct thread *t = c->thread;
+	const struct listen *listen = c->listener->listen;
+
+	assert(c->exchange == NULL && !c->behind);
+	if (listen == NULL && !c->eof) {
+		linger(c);
+		return;
+	}
+	if (c->eof || (t->draining && c->in == NULL && !has_sent(c)) || !client_want(c, true)) {
+		destroy(c);
+		return;
+	}
+	deadline_set(&c->deadline, &t->wheel, c->seen > 0 ? listen->settings.head_timeout : listen->settings.keepalive_timeout);
 	run(c);
 }
 

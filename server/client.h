@@ -93,6 +93,9 @@ bool client_has_next(struct weir_connection *);
 /* Close it; it has no exchange. */
 void client_drop(struct weir_connection *);
 
+/* It was behind (gathered.h), and has got everything: it goes on, or ends if it was to end meanwhile. */
+void client_caught_up(struct weir_connection *);
+
 /* Have the read event on, or off. False when it cannot be had. */
 bool client_want(struct weir_connection *, bool wanted);
 

@@ -9,6 +9,8 @@
 #include "outlet.h"
 #include "thread.h"
 
+enum { PATIENCE = 10 * 1000 };	/* milliseconds without progress. The kernel tells of progress when a third of its room is free again */
+
 static enum outlet_result
 flush(struct weir_connection *c)
 {
@@ -44,9 +46,12 @@ send_all(struct weir_connection *c)
 	switch (flush(c)) {
 	case OUTLET_SENT:
 		if (c->behind && watch(c, EV_READ))
-			client_next(c, CLIENT_KEEP);
+			client_caught_up(c);
+		else if (c->eof)
+			client_drop(c);
 		break;
 	case OUTLET_QUEUED:
+		deadline_set(&c->deadline, &c->thread->wheel, PATIENCE);
 		if (c->behind || watch(c, EV_WRITE))
 			break;
 		/* fall through */

@@ -287,13 +287,14 @@ send_queued(void *owner)
 		exchange_go(x, upload_relay(x));
 }
 
-/* The whole request is here and small: it leaves with others at the end of the turn. */
+/* The whole request is here and small: it leaves with others at the end of the turn. Not what must not be sent twice, on a connection that
+ * may have died by then. */
 static bool
 gather(struct weir_exchange *x, size_t length, struct buffer **content)
 {
 	struct upstream *u = x->upstream;
 
-	return x->upload.ended && !x->upload.hooked && x->upload.out != FRAMING_CHUNKED && u->wire.tls == NULL && u->out.queued == 0
+	return (!x->reused || method_is_idempotent(x->request.method)) && x->upload.ended && !x->upload.hooked && x->upload.out != FRAMING_CHUNKED && u->wire.tls == NULL && u->out.queued == 0
 		&& length + buffer_length(*content) <= TURN_MESSAGE && turn_join(&u->thread->turn, TURN_SEND, &u->places, send_queued, u)
 		&& outlet_gather(&u->out, u->thread, x->thread->scratch, length, content);
 }
@@ -465,9 +466,9 @@ read_heads(struct weir_exchange *x)
 static void
 serve_received(void *owner)
 {
-	struct upstream *u = owner;
+	struct weir_exchange *x = ((struct upstream *)owner)->exchange;
 
-	exchange_go(u->exchange, read_heads(u->exchange));
+	exchange_go(x, read_heads(x));	/* which may have closed the connection */
 }
 
 static enum weir_phase
@@ -528,7 +529,9 @@ exchange_upstream_writable(struct weir_exchange *x)
 void
 exchange_upstream_deadline(struct weir_exchange *x)
 {
-	if (x->stage == STAGE_HEAD)
+	if (x->upstream->places.of[TURN_SERVE] != 0)	/* it was in time; if it is not whole, there is another moment */
+		deadline_set(&x->upstream->deadline, &x->thread->wheel, 1);
+	else if (x->stage == STAGE_HEAD)
 		exchange_go(x, origin_lost(x, WEIR_PEER_TIMEOUT, "no response in time"));
 	else
 		exchange_go(x, exchange_fail(x, 504, "the origin went silent in the middle of its response"));

@@ -190,6 +190,39 @@ a_drain_lets_one_catch_up(void **state)
 	UNTIL(connection() == NULL);
 }
 
+static void
+a_drain_still_answers_who_has_asked(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	client_falls_behind();
+	before = served;
+	client_asks();
+	threads_drain(&still, 0);
+	UNTIL(client_has_read(before + 1));
+	UNTIL(connection() == NULL);
+}
+
+/* The origin's answer has come, and is served when the turn ends; its deadline passes before that. */
+static void
+what_was_received_in_time_is_in_time(void **state)
+{
+	(void)state;
+	client_comes();
+	probe = NULL;
+	client_asks();
+	UNTIL((serve_origin(), received[0] != '\0'));
+	while (scene_thread->turn.count[TURN_SERVE] == 0)
+		event_base_loop(scene_thread->base, EVLOOP_ONCE);
+	passed_time += 1000 * 1000;
+	event_active(scene_thread->wheel.timer, EV_TIMEOUT, 0);
+	event_base_loop(scene_thread->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	turn_end(&scene_thread->turn);
+	UNTIL((recv(client, got, sizeof(got) - 1, MSG_DONTWAIT) > 0));
+	assert_memory_equal(got, "HTTP/1.1 200", 12);
+}
+
 int
 main(void)
 {
@@ -201,6 +234,8 @@ main(void)
 		SCENE(one_that_has_said_all_is_still_answered),
 		SCENE(two_that_come_together_leave_together),
 		SCENE(a_drain_lets_one_catch_up),
+		SCENE(a_drain_still_answers_who_has_asked),
+		SCENE(what_was_received_in_time_is_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
