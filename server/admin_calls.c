@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
@@ -142,9 +143,12 @@ show_metrics(struct admin_ask *ask)
 		"text/plain; version=0.0.4; charset=utf-8");
 	if (body != NULL)
 		metrics_write(body, p);
-	evhttp_send_reply(request, body != NULL ? 200 : 503, NULL, body);
-	if (body != NULL)
+	if (body != NULL) {
+		admin_send_body(request, 200, body);
 		evbuffer_free(body);
+	} else {
+		evhttp_send_reply(request, 503, NULL, NULL);
+	}
 }
 
 /* --- reload and stop ------------------------------------------------------------------------------------ */
@@ -329,7 +333,16 @@ const struct admin_call admin_calls[] = {
 	{ NULL, NULL, NULL, { NULL } }
 };
 
-/* A segment of the path, decoded. False when it is empty or too long, or hides a NUL. */
+static bool
+is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string != NULL;
+}
+
+/* A segment of the path, decoded. False when it is empty or too long, hides a NUL or is no UTF-8: JSON could not show it. */
 static bool
 decode(char room[ADMIN_NAME_ROOM], const char *segment, size_t length)
 {
@@ -338,7 +351,7 @@ decode(char room[ADMIN_NAME_ROOM], const char *segment, size_t length)
 	bool good = false;
 
 	if (copied != NULL && (text = evhttp_uridecode(copied, 0, &size)) != NULL) {
-		good = size > 0 && size < ADMIN_NAME_ROOM && strlen(text) == size;
+		good = size > 0 && size < ADMIN_NAME_ROOM && strlen(text) == size && is_utf8(text);
 		if (good)
 			memcpy(room, text, size + 1);
 		free(text);
@@ -407,7 +420,7 @@ find_call(struct admin_ask *ask, const char *path, char *allowed, size_t room)
 	return NULL;
 }
 
-/* A misspelt name in the query would be a wish that is not heeded. */
+/* A misspelt name in the query would be a wish that is not heeded, and so would be one of two wishes. */
 static bool
 check_query(struct admin_ask *ask)
 {
@@ -417,9 +430,11 @@ check_query(struct admin_ask *ask)
 	for (struct evkeyval *one = ask->query.tqh_first; one != NULL; one = one->next.tqe_next) {
 		for (i = 0; ask->call->query[i] != NULL && strcmp(ask->call->query[i], one->key) != 0; i++)
 			;
-		if (ask->call->query[i] != NULL)
+		if (ask->call->query[i] != NULL && admin_query(ask, one->key) == one->value)
 			continue;
-		if ((nearest = report_nearest(one->key, ask->call->query)) != NULL)
+		if (ask->call->query[i] != NULL)
+			admin_send_error(ask->http, 400, "`%s` stands twice in the query", one->key);
+		else if ((nearest = report_nearest(one->key, ask->call->query)) != NULL)
 			admin_send_error(ask->http, 400, "unknown `%s` in the query, did you mean `%s`?", one->key,
 				nearest);
 		else
@@ -451,17 +466,39 @@ answer(struct admin_ask *ask, const struct evhttp_uri *uri)
 	evhttp_clear_headers(&ask->query);
 }
 
+/* What libevent lets pass, though another reader could take it for something else; NULL: nothing. */
+static const char *
+find_doubt(struct evhttp_request *request)
+{
+	const struct evkeyval *one = evhttp_request_get_input_headers(request)->tqh_first;
+	unsigned lengths = 0, matches = 0;
+
+	for (; one != NULL; one = one->next.tqe_next) {
+		if (strcasecmp(one->key, "Content-Length") == 0 &&
+			(++lengths > 1 || one->value[strspn(one->value, "0123456789")] != '\0'))
+			return "there is one Content-Length, of digits";
+		if (strcasecmp(one->key, "Transfer-Encoding") == 0 && strcasecmp(one->value, "chunked") != 0)
+			return "the one Transfer-Encoding here is chunked";
+		if (strcasecmp(one->key, "If-Match") == 0 && ++matches > 1)
+			return "there is one If-Match";
+	}
+	return NULL;
+}
+
 void
 admin_calls_handle(struct evhttp_request *request, void *process)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
 	struct admin_ask ask = { .process = process, .http = request };
+	const char *doubt = find_doubt(request);
 	char allowed[64] = "";
 
-	if (ask.process->stopping)	/* what comes next may be for the process that has taken over */
+	if (ask.process->stopping || doubt != NULL)	/* what comes next may be for the process that has taken over */
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
-	if (path == NULL || ((ask.call = find_call(&ask, path, allowed, sizeof(allowed))) == NULL && *allowed == '\0')) {
+	if (doubt != NULL) {
+		admin_send_error(request, 400, "%s", doubt);
+	} else if (path == NULL || ((ask.call = find_call(&ask, path, allowed, sizeof(allowed))) == NULL && *allowed == '\0')) {
 		admin_send_error(request, 404, "there is no such path");
 	} else if (ask.call == NULL) {
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", allowed);

@@ -75,6 +75,10 @@ read_arguments(struct evhttp_request *request, json_t **document, const char **a
 			ARGUMENTS_MOST);
 		return false;
 	}
+	if (json_object_size(*document) != (list != NULL)) {
+		admin_send_error(request, 400, "only `arguments` may stand in the body");
+		return false;
+	}
 	json_array_foreach(list, i, one) {
 		if ((arguments[i] = json_string_value(one)) == NULL) {
 			admin_send_error(request, 400, "argument %zu is no text", i + 1);

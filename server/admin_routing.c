@@ -53,6 +53,17 @@ add_tag(struct admin_ask *ask)
 	evhttp_add_header(evhttp_request_get_output_headers(ask->http), "ETag", tag);
 }
 
+/* A name of a file that is no UTF-8. */
+static void
+add_unspeakable(json_t *list, const struct config_section *section)
+{
+	json_t *name = reply_string(section->name);
+
+	if (name != NULL)
+		json_object_set_new(list, json_string_value(name), section_json(section));
+	json_decref(name);
+}
+
 void
 admin_list_sections(struct admin_ask *ask)
 {
@@ -61,7 +72,8 @@ admin_list_sections(struct admin_ask *ask)
 	json_t *list = json_object();
 
 	for (; section != NULL; section = section->next_of_kind)
-		json_object_set_new(list, section->name, section_json(section));
+		if (json_object_set_new(list, section->name, section_json(section)) != 0)
+			add_unspeakable(list, section);
 	add_tag(ask);
 	admin_send_json(ask->http, 200, json_pack("{sI, so}",
 		"revision", (json_int_t)ask->process->hot.overlay->revision, plural(kind), list));
@@ -145,21 +157,34 @@ admin_list_servers(struct admin_ask *ask)
 		"servers", list_servers(p->current->upstreams[section->index])));
 }
 
-/* What was changed, as INI; `all=1`: every route and upstream. */
+/* "1", "yes" and "true", or their opposites. False when it is none of them. */
+static bool
+read_flag(const char *text, bool *flag)
+{
+	*flag = strcmp(text, "1") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;
+	return *flag || strcmp(text, "0") == 0 || strcmp(text, "no") == 0 || strcmp(text, "false") == 0;
+}
+
+/* What was changed, as INI; `all=yes`: every route and upstream. */
 void
 admin_export(struct admin_ask *ask)
 {
 	struct config_section *section = ask->process->current->config->sections;
-	const char *all = admin_query(ask, "all");
+	const char *wish = admin_query(ask, "all");
 	size_t length = 0;
 	char *text = NULL;
-	FILE *to = open_memstream(&text, &length);
+	FILE *to;
+	bool all = false;
 
-	if (to == NULL) {
+	if (wish != NULL && !read_flag(wish, &all)) {
+		admin_send_error(ask->http, 400, "`all` is yes or no");
+		return;
+	}
+	if ((to = open_memstream(&text, &length)) == NULL) {
 		admin_send_error(ask->http, 503, "no memory");
 		return;
 	}
-	if (all == NULL || strcmp(all, "1") != 0)
+	if (!all)
 		state_print(ask->process->hot.overlay, to);
 	else
 		for (; section != NULL; section = section->next) {
@@ -262,14 +287,6 @@ read_revision(struct call *call, const char *text)
 	return *text >= '0' && *text <= '9' && strcmp(rest, quoted ? "\"" : "") == 0;
 }
 
-/* "1", "yes" and "true", or their opposites. False when it is none of them. */
-static bool
-read_flag(const char *text, bool *flag)
-{
-	*flag = strcmp(text, "1") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;
-	return *flag || strcmp(text, "0") == 0 || strcmp(text, "no") == 0 || strcmp(text, "false") == 0;
-}
-
 /* `keep`, `now` or how long. */
 static const char *
 read_close(struct call *call, const char *text)
@@ -347,6 +364,17 @@ read_table(struct call *call, struct evhttp_request *http)
 	return true;
 }
 
+/* Nobody who sends a wish in a body shall believe it heard where it was not looked at. NULL, or what is wrong. */
+static const char *
+check_body(const struct admin_ask *ask, enum routing_act act)
+{
+	bool has_body = evbuffer_get_length(evhttp_request_get_input_buffer(ask->http)) > 0;
+
+	if (act == ROUTING_DELETE || act == ROUTING_DELETE_SERVER)
+		return has_body ? "DELETE takes no body: what it is to heed stands in the query" : NULL;
+	return has_body || act == ROUTING_REVERT ? NULL : "a body in JSON is needed, with Content-Length or chunked";
+}
+
 static bool
 read_call(struct call *call, struct admin_ask *ask, enum routing_act act)
 {
@@ -360,9 +388,11 @@ read_call(struct call *call, struct admin_ask *ask, enum routing_act act)
 		memcpy(call->change.route, ask->names[0], sizeof(call->change.route));
 	if (act == ROUTING_REPLACE_ALL && why == NULL && read_table(call, ask->http))
 		return true;
-	if ((call->edit.document = admin_body(ask->http)) == NULL)
+	if (why == NULL)
+		why = check_body(ask, act);
+	if (why == NULL && (call->edit.document = admin_body(ask->http)) == NULL)
 		return false;
-	if (!json_is_object(call->edit.document))
+	if (why == NULL && !json_is_object(call->edit.document))
 		why = "the body is an object";
 	else if (why == NULL && act <= ROUTING_PATCH_ALL)
 		why = read_members(call, call->edit.kind);

@@ -20,6 +20,20 @@
 
 enum { PIECE_MOST = 1 << 16 };
 
+/* libevent would send the body after HEAD as well, and knows no name of 422. */
+void
+admin_send_body(struct evhttp_request *request, int code, struct evbuffer *body)
+{
+	bool head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+	char length[24];
+
+	if (head) {
+		snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", length);
+	}
+	evhttp_send_reply(request, code, code == 422 ? "Unprocessable Content" : NULL, head ? NULL : body);
+}
+
 void
 admin_send_text(struct evhttp_request *request, int code, const char *type, const char *text)
 {
@@ -29,7 +43,7 @@ admin_send_text(struct evhttp_request *request, int code, const char *type, cons
 	if (body == NULL || evbuffer_add(body, text, strlen(text)) != 0)
 		evhttp_send_reply(request, 503, NULL, NULL);
 	else
-		evhttp_send_reply(request, code, NULL, body);
+		admin_send_body(request, code, body);
 	if (body != NULL)
 		evbuffer_free(body);
 }

@@ -7,9 +7,12 @@
 
 #include <jansson.h>
 
+struct evbuffer;
 struct evhttp_request;
 struct report;
 
+/* The head alone after HEAD. The buffer stays the caller's. */
+void admin_send_body(struct evhttp_request *, int code, struct evbuffer *body);
 void admin_send_text(struct evhttp_request *, int code, const char *type, const char *text);
 void admin_send_json(struct evhttp_request *, int code, json_t *);	/* takes the document */
 void admin_send_error(struct evhttp_request *, int code, const char *format, ...)

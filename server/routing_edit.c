@@ -297,6 +297,8 @@ change_servers(const struct work *w, json_t *list)
 	}
 	if (json_object_get(e->document, "drain") == json_false() && json_object_get(e->document, "weight") == NULL)
 		return refuse(w, "`drain` ends with a `weight`");
+	if (json_is_true(json_object_get(e->document, "drain")) && json_object_get(e->document, "weight") != NULL)
+		return refuse(w, "a server that drains has no `weight`: name one of the two");
 	if (e->act == ROUTING_ADD_SERVER)
 		failed = json_array_append_new(list, change_line(address, e->document));
 	else if (e->act == ROUTING_PATCH_SERVER)

@@ -138,6 +138,10 @@ section_from_json(const char *kind, const char *name, const json_t *object, stru
 		refuse(&w, "", "an object with the keys of the section is expected");
 		return NULL;
 	}
+	if (*name == '\0') {
+		refuse(&w, "", "a section needs a name");
+		return NULL;
+	}
 	if ((w.section = overlay_section_new(kind, name)) == NULL)
 		refuse(&w, "", "no memory");
 	json_object_foreach((json_t *)(uintptr_t)object, key, value)

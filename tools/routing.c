@@ -470,7 +470,7 @@ run_export(struct work *w)
 {
 	if (w->count != 1 || w->query[0] != '\0')
 		return usage("export takes --all and nothing else");
-	return ask_server(w->ask, "GET", w->all ? "/v1/export?all=1" : "/v1/export", NULL, NULL);
+	return ask_server(w->ask, "GET", w->all ? "/v1/export?all=yes" : "/v1/export", NULL, NULL);
 }
 
 static const struct {

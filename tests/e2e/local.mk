@@ -9,6 +9,7 @@ E2E_TESTS = \
 	tests/e2e/http_pooled.vtc \
 	tests/e2e/http_upgrade.vtc \
 	tests/e2e/test_admin_api.py \
+	tests/e2e/test_admin_hostile.py \
 	tests/e2e/test_bodies.py \
 	tests/e2e/test_farewells.py \
 	tests/e2e/test_generations.py \

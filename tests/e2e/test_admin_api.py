@@ -120,7 +120,7 @@ def test_what_is_described_is_what_is_there():
         ask("DELETE", "/v1/upstreams/a/servers/127.0.0.1:2")
         ask("POST", "/v1/revert", {"upstreams": ["a"], "routes": []})
         ask("POST", "/v1/revert?dry_run=yes")
-        ask("GET", "/v1/export?all=1")
+        ask("GET", "/v1/export?all=yes")
         before = weir.process.pid
         said = ask("POST", "/v1/upgrade")
         assert weir.process.wait(scene.PATIENCE) == 0 and said["pid"] != before
