@@ -60,7 +60,7 @@ ask_show_output(const json_t *answer)
 }
 
 static int
-refused(const json_t *document, int status, const char *body)
+refused(const json_t *document, const struct call_answer *answer)
 {
 	ask_show_messages(stderr, document);
 	ask_show_output(document);
@@ -68,9 +68,48 @@ refused(const json_t *document, int status, const char *body)
 	if (ask_text(document, "error")[0] != '\0')
 		show_text(stderr, ask_text(document, "error"));
 	else
-		fprintf(stderr, "the server answers %d %s", status, body);
+		fprintf(stderr, "the server answers %d", answer->status);
 	putc('\n', stderr);
 	return REFUSED;
+}
+
+/* As it came; what is no JSON becomes a member of an object. */
+static void
+print_json(const json_t *document, const struct call_answer *answer)
+{
+	json_t *object = NULL;
+	char *text = NULL;
+
+	if (document == NULL) {
+		object = answer->status < 300 ? json_pack("{ss#}", "text", answer->body, (int)answer->length) :
+			json_pack("{so}", "error", json_sprintf("the server answers %d", answer->status));
+		text = json_dumps(object, JSON_COMPACT);
+	}
+	fputs(document != NULL ? answer->body : text != NULL ? text : "{}", stdout);
+	if (document == NULL || answer->body[answer->length - 1] != '\n')
+		putchar('\n');
+	free(text);
+	json_decref(object);
+}
+
+static int
+print(const struct ask *ask, const json_t *document, const struct call_answer *answer, void (*show_it)(const json_t *))
+{
+	bool good = answer->status >= 200 && answer->status < 300;
+
+	if (good && show_it != NULL && !json_is_object(document)) {
+		fputs("weirctl: what answers there is no Weir\n", stderr);
+		return UNREACHED;
+	}
+	if (ask->json)
+		print_json(document, answer);
+	else if (!good)
+		refused(document, answer);
+	else if (show_it != NULL)
+		show_it(document);
+	else
+		fwrite(answer->body, 1, answer->length, stdout);
+	return good ? DONE : answer->status == 412 ? CONFLICT : REFUSED;
 }
 
 int
@@ -79,23 +118,16 @@ ask_server(const struct ask *ask, const char *method, const char *target, const 
 {
 	struct call_answer answer;
 	json_t *document;
-	int code = DONE;
+	int code;
 
 	if (call(ask->socket, method, target, body, &answer) != 0)
 		return UNREACHED;
 	document = json_loadb(answer.body, answer.length, 0, NULL);
-	if (answer.status >= 400 && !ask->json)
-		code = refused(document, answer.status, answer.body);
-	else if (ask->json || show_it == NULL || document == NULL)
-		printf("%s%s", answer.body,
-			answer.length > 0 && answer.body[answer.length - 1] == '\n' ? "" : "\n");
-	else
-		show_it(document);
-	if (answer.status >= 400)
-		code = answer.status == 412 ? CONFLICT : REFUSED;
+	code = print(ask, document, &answer, show_it);
 	json_decref(document);
 	free(answer.body);
-	if (fflush(stdout) != 0)
-		perror("weirctl");
-	return code;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	perror("weirctl: the answer cannot be printed");
+	return code == DONE ? UNPRINTED : code;
 }

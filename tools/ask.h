@@ -9,11 +9,11 @@
 #include <stdbool.h>
 
 /* Exit codes. */
-enum { DONE, REFUSED, USAGE, UNREACHED, CONFLICT };
+enum { DONE, REFUSED, USAGE, UNREACHED, CONFLICT, UNPRINTED };
 
 struct ask {
 	const char *socket;
-	bool json;		/* print what comes, as it comes */
+	bool json;		/* print what comes, as it comes; plain text as {"text": …} */
 };
 
 /* The exit code; `show_it` NULL: print what came. */

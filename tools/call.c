@@ -76,6 +76,8 @@ send_all(int fd, const char *bytes, size_t length)
 
 		if (sent < 0 && errno == EINTR)
 			continue;
+		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return 0;	/* it has heard enough, and may have said why */
 		if (sent <= 0)
 			return fail("the request could not be sent: %s", strerror(errno));
 		bytes += sent;
@@ -111,6 +113,8 @@ receive_all(int fd, size_t *length)
 	while (bytes != NULL && (received = recv(fd, bytes + *length, room - *length - 1, 0)) != 0) {
 		if (received < 0 && errno == EINTR)
 			continue;
+		if (received < 0 && errno == ECONNRESET && *length > 0)
+			break;		/* it did not read all of the request; whether the answer is whole is seen later */
 		if (received < 0) {
 			fail("no answer: %s", errno == EAGAIN ? "it takes too long" : strerror(errno));
 			free(bytes);

@@ -85,8 +85,12 @@ take_options(struct work *w)
 
 	optind = 0;	/* GNU: begin anew */
 	while ((option = getopt_long(w->count, w->words, "", options, NULL)) != -1) {
-		if (option == '?' || (optarg != NULL && !is_plain(optarg)))
+		if (option == '?')
 			return false;
+		if (optarg != NULL && !is_plain(optarg)) {
+			fprintf(stderr, "weirctl: `%s` is no number, and no time either\n", optarg);
+			return false;
+		}
 		if (option == 'r')
 			add_query(w, "revision", optarg);
 		else if (option == 'c')
@@ -108,7 +112,7 @@ add_encoded(char *target, const char *text)
 {
 	size_t length = strlen(target);
 
-	for (; *text != '\0' && length + 4 < TARGET; text++) {
+	for (; *text != '\0' && length + 4 < TARGET / 2; text++) {
 		char one[2] = { *text, '\0' };
 
 		length += (size_t)(is_plain(one) ? sprintf(target + length, "%s", one) :
@@ -461,7 +465,10 @@ run_revert(struct work *w)
 	}
 	json_object_set_new(document, w->words[1], list = json_array());
 	for (int i = 2; i < w->count; i++)
-		json_array_append_new(list, json_string(w->words[i]));
+		if (json_array_append_new(list, json_string(w->words[i])) != 0) {
+			json_decref(document);
+			return usage("a name is UTF-8");
+		}
 	return send(w, "POST", target, document);
 }
 

@@ -11,6 +11,17 @@ _weirctl_ask() {
 	weirctl "${at[@]}" "$@" 2>/dev/null
 }
 
+# What of the words begins like this. They may be names of the server, which nothing here and no shell later shall run:
+# compgen -W would.
+_weirctl_choose() {
+	local one list
+	read -r -d '' -a list <<<"$2"
+	COMPREPLY=()
+	for one in "${list[@]}"; do
+		[[ $one != "$1"* ]] || COMPREPLY+=("$(printf %q "$one")")
+	done
+}
+
 _weirctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words=() i choices=
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -22,7 +33,7 @@ _weirctl() {
 	done
 	case $previous in
 	-s | --socket) COMPREPLY=($(compgen -f -- "$current")) && return ;;
-	--close) COMPREPLY=($(compgen -W "now keep 30s 5m" -- "$current")) && return ;;
+	--close) _weirctl_choose "$current" "now keep 30s 5m" && return ;;
 	esac
 	case ${words[0]:-}/${#words[@]} in
 	/0) choices="status generations reload upgrade stop modules metrics routes upstreams servers revert export
@@ -45,6 +56,6 @@ _weirctl() {
 	case $current in
 	-*) choices="--socket --json --version --help --revision --dry-run --close --not-durable --all" ;;
 	esac
-	COMPREPLY=($(compgen -W "$choices" -- "$current"))
+	_weirctl_choose "$current" "$choices"
 }
 complete -F _weirctl weirctl

@@ -3,8 +3,8 @@
  * weirctl: speak to a running Weir over its admin socket.
  *
  * What is not a command of its own is a module's verb: what verbs there are is the server's knowledge, not
- * this program's. Exit codes: 0 done, 1 the server refused, 2 usage, 3 the server cannot be reached, 4 somebody else
- * has changed something meanwhile.
+ * this program's. Exit codes: 0 done, 1 the server refused, 2 usage, 3 the server cannot be reached or is none, 4 somebody
+ * else has changed something meanwhile, 5 the answer could not be printed.
  */
 #include <getopt.h>
 #include <jansson.h>
@@ -239,11 +239,15 @@ ask_module(const struct ask *ask, int count, char **words)
 static int
 run(const struct ask *ask, int count, char **words)
 {
-	for (size_t i = 0; count == 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; count > 0 && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		const struct command *c = &commands[i];
 
-		if (strcmp(words[0], c->name) == 0)
+		if (strcmp(words[0], c->name) != 0)
+			continue;
+		if (count == 1)
 			return ask_server(ask, c->method, c->target, NULL, c->show);
+		fprintf(stderr, "weirctl: %s takes no words\n", words[0]);
+		return USAGE;
 	}
 	if (count > 0 && routing_has(words[0]))
 		return routing_run(ask, count, words);

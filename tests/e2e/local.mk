@@ -36,7 +36,8 @@ E2E_TESTS = \
 	tests/e2e/test_turns.py \
 	tests/e2e/test_upgrade.py \
 	tests/e2e/test_upgrade_storm.py \
-	tests/e2e/test_waits.py
+	tests/e2e/test_waits.py \
+	tests/e2e/test_weirctl.py
 
 E2E_HELPERS = \
 	tests/e2e/certificates.py \
