@@ -102,6 +102,7 @@ struct weir_exchange {
 	bool logged, closing;		/* exchange_close was called; its log phase is still to run */
 	bool gathers;			/* its response leaves with others (gathered.h) */
 	bool keeps_going;		/* though its client may go, until the response begins */
+	bool left;			/* by its client, and kept going */
 	enum client_end end;
 
 	/* the client's side */

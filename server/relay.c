@@ -72,6 +72,8 @@ unwanted(struct weir_exchange *x)
 		return;
 	if (got == BUFFER_RESET && x->keeps_going && (x->stage == STAGE_PHASES || x->stage == STAGE_HEAD) && x->upload.ended) {
 		x->keep = false;
+		x->left = true;
+		counter_add(&x->thread->counters, COUNT_CLIENT_GONE, 1);
 		exchange_want_write(x, false);
 		x->write_ready = false;	/* the descriptor may soon be another's */
 		outlet_free(&x->out);	/* what is queued is for nobody, and may be of a session that ends */

@@ -226,7 +226,7 @@ const struct variable variables[] = {
 	{ "attempts", attempts, "How often a server was asked." },
 	{ "bytes_received", bytes_received, "Bytes of the request's body." },
 	{ "bytes_sent", bytes_sent, "Bytes of the response's body." },
-	{ "elapsed", elapsed, "Milliseconds since the request began, with three decimals." },
+	{ "elapsed", elapsed, "Milliseconds since the request's head was whole, with three decimals." },
 	{ "time", now, "The time in UTC, as RFC 3339 writes it." },
 	{ "request_id", request_id, "32 random hexadecimal digits, the same throughout the request." },
 	{ "failure", weir_failure, "Why the request failed." },

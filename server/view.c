@@ -427,7 +427,7 @@ weir_bytes_received(struct weir_exchange *x)
 uint64_t
 weir_bytes_sent(struct weir_exchange *x)
 {
-	return x->download.bytes;
+	return x->left ? 0 : x->download.bytes;	/* whose client has left sent to nobody */
 }
 
 uint64_t

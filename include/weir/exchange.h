@@ -189,7 +189,7 @@ WEIR_API const char *weir_expand(struct weir_exchange *, const struct weir_templ
 /* Does the request have a body, however framed (RFC 9112, 6.3)? One that is announced as empty is none. */
 WEIR_API bool weir_has_body(struct weir_exchange *);
 
-/* What was counted so far: bytes of the bodies, and nanoseconds since the head's first byte came. */
+/* What was counted so far: bytes of the bodies, and nanoseconds since the head was whole. */
 WEIR_API uint64_t weir_bytes_received(struct weir_exchange *);
 WEIR_API uint64_t weir_bytes_sent(struct weir_exchange *);
 WEIR_API uint64_t weir_elapsed(struct weir_exchange *);

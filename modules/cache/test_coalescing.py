@@ -4,6 +4,7 @@ with that one is made good by one other."""
 import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
 import re
 import sys
@@ -194,6 +195,19 @@ def test_a_client_that_leaves_does_not_stop_the_fetch(when):
             origin.done.set()
         all_get(clients, b"0123456789")
         assert stage.asked == 1
+        stage.settles()
+
+
+def test_what_nobody_got_is_not_logged_as_sent():
+    with Stage("[module accesslog]\nfile = {folder}/access\nformat = json") as stage:
+        leader = stage.client()
+        origin = stage.next()
+        leader.reset()
+        scene.until(lambda: stage.weir.metric("weir_client_connections") == 0, "it is gone")
+        assert stage.weir.metric("weir_client_gone_total") == 1
+        stage.answer(origin, b"0123456789")
+        line = json.loads(scene.until(lambda: os.path.exists(stage.weir.path("access")) and stage.weir.read("access"), "it is logged"))
+        assert (line["status"], line["bytes_sent"]) == (200, 0)
         stage.settles()
 
 
