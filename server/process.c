@@ -534,6 +534,7 @@ process_run(const struct command *command)
 	bool started;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a file that may grow no more is a write that fails, and no end of all */
 	event_set_log_callback(log_libevent);
 	raise_limits();
 	report_init(&report);

@@ -3,6 +3,7 @@
 """The admin socket and those who are careless or wish it ill: what is not heeded is refused, and nothing that was taken keeps
 Weir from starting again.
 """
+import resource
 import socket
 
 import pytest
@@ -84,3 +85,14 @@ def test_a_name_of_a_file_that_is_no_utf8_is_shown_and_not_lost():
         f.write(b"[route \xfc]\nmatch = latin.test/*\nupstream = a\n")
     with weir:
         assert set(weir.call("GET", "/v1/routes")[1]["routes"]) == {"main", "\\xfc"}
+
+
+def test_files_that_may_grow_no_more_end_nothing():
+    with scene.Weir(INI) as weir:
+        limits = resource.prlimit(weir.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(weir.process.pid, resource.RLIMIT_FSIZE, (50, limits[1]))     # of the error log too
+        status, said = weir.call("PATCH", "/v1/routes/main", {"match": "more.test/*"})
+        assert status == 500 and "File too large" in said["messages"][0]["text"]
+        resource.prlimit(weir.process.pid, resource.RLIMIT_FSIZE, limits)
+        status, said = weir.call("PATCH", "/v1/routes/main?revision=0", {"match": "more.test/*"})
+        assert (status, said["revision"]) == (200, 1)
