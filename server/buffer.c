@@ -129,18 +129,24 @@ int
 buffer_receive(struct thread *t, struct buffer **b, struct wire *wire)
 {
 	struct buffer *into = room_behind(t, *b, wire->tls != NULL);
+	size_t space = into == NULL ? 0 : buffer_space(into);
 	ssize_t got;
 
-	if (into == NULL || buffer_space(into) == 0) {
+	if (space == 0) {
 		if (into != *b)
 			buffer_free(&into);
 		counter_add(&t->counters, COUNT_MEMORY_REFUSED, 1);
 		return BUFFER_NO_MEMORY;
 	}
 	if (wire->tls == NULL)
-		got = recv(wire->fd, into->to, buffer_space(into), 0);
+		got = recv(wire->fd, into->to, space, 0);
 	else
-		got = tls_read(wire->tls, t, into->to, buffer_space(into));
+		got = tls_read(wire->tls, t, into->to, space);
+	/* More may wait, of which no edge will tell. */
+	if (got > 0 && ((size_t)got == space || wire->ended) && !wire_level(wire)) {
+		errno = ENOMEM;
+		got = -1;
+	}
 	if (got <= 0) {
 		int why = wire->tls == NULL ? why_nothing(got) : (int)got;
 

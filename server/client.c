@@ -186,10 +186,8 @@ client_new(struct listener *l, int fd, const struct sockaddr *address)
 	c->wire.fd = fd;
 	enrol(t, c, address);
 	counter_add(&t->counters, COUNT_CLIENT_CONNECTIONS, 1);
-	if (event_assign(&c->read, t->base, fd, EV_READ | EV_PERSIST, readable, c) == 0)
-		client_admit(c);
-	else
-		refuse(c);
+	wire_assign(&c->wire, &c->read, t->base, l->listen->settings.tls == LISTEN_PLAIN, readable, c);
+	client_admit(c);
 }
 
 bool
@@ -280,7 +278,7 @@ reset(struct weir_connection *c)
 	destroy(c);
 }
 
-/* The socket is full, so that TLS cannot say the end: without it a whole response looks cut off. It is tried again for a while. */
+/* The socket is full, so that TLS cannot say the end: without it a whole response looks cut off. It is tried for a while. */
 static void __attribute__((cold))
 owe(struct weir_connection *c)
 {
@@ -473,7 +471,7 @@ readable(evutil_socket_t fd, short what, void *argument)
 	int got;
 
 	(void)fd;
-	(void)what;
+	c->wire.ended |= (what & EV_CLOSED) != 0;
 	if (c->lingering) {
 		linger_read(c);
 		return;

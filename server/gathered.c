@@ -33,6 +33,7 @@ watch(struct weir_connection *c, short what)
 	else
 		client_want(c, false);
 	c->behind = false;
+	c->wire.edge = NULL;
 	event_assign(&c->read, c->thread->base, c->wire.fd, (short)(what | EV_PERSIST), event_get_callback(&c->read), c);
 	if (what == EV_READ)
 		return true;

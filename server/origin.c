@@ -287,15 +287,19 @@ send_queued(void *owner)
 		exchange_go(x, upload_relay(x));
 }
 
-/* The whole request is here and small: it leaves with others at the end of the turn. Not what must not be sent twice, on a connection that
- * may have died by then. */
+/* The whole request is here and small: it leaves with others at the end of the turn. Not what must not be sent twice, on a
+ * connection that may have died by then. */
 static bool
 gather(struct weir_exchange *x, size_t length, struct buffer **content)
 {
 	struct upstream *u = x->upstream;
 
-	return (!x->reused || method_is_idempotent(x->request.method)) && x->upload.ended && !x->upload.hooked && x->upload.out != FRAMING_CHUNKED && u->wire.tls == NULL && u->out.queued == 0
-		&& length + buffer_length(*content) <= TURN_MESSAGE && turn_join(&u->thread->turn, TURN_SEND, &u->places, send_queued, u)
+	if (x->reused && !method_is_idempotent(x->request.method))
+		return false;
+	if (!x->upload.ended || x->upload.hooked || x->upload.out == FRAMING_CHUNKED || u->wire.tls != NULL || u->out.queued > 0)
+		return false;
+	return length + buffer_length(*content) <= TURN_MESSAGE
+		&& turn_join(&u->thread->turn, TURN_SEND, &u->places, send_queued, u)
 		&& outlet_gather(&u->out, u->thread, x->thread->scratch, length, content);
 }
 
@@ -357,7 +361,8 @@ parse(struct weir_exchange *x, struct response *response, const char **why)
 		.target_length = x->limits.target_length,
 	};
 	struct upstream *u = x->upstream;
-	size_t length = http1_head_length(u->in->from, buffer_length(u->in), u->seen), whole = length > 0 ? length : buffer_length(u->in);
+	size_t length = http1_head_length(u->in->from, buffer_length(u->in), u->seen);
+	size_t whole = length > 0 ? length : buffer_length(u->in);
 	char *head;
 	int used;
 
@@ -391,7 +396,7 @@ broken(struct weir_exchange *x, const char *why)
 	return origin_lost(x, WEIR_PEER_BROKEN, why);
 }
 
-/* An origin may say 408 on an idle connection as it closes it: that is no answer to a request sent meanwhile (RFC 9110, 15.5.9). */
+/* An origin may say 408 on an idle connection as it closes it: no answer to a request sent meanwhile (RFC 9110, 15.5.9). */
 static bool
 is_farewell(const struct weir_exchange *x)
 {
@@ -477,7 +482,7 @@ receive_head(struct weir_exchange *x)
 	struct upstream *u = x->upstream;
 	int got = buffer_receive(x->thread, &u->in, &u->wire);
 
-	if (got > 0 && u->wire.tls == NULL && buffer_keep(x->thread, &u->in) 
+	if (got > 0 && u->wire.tls == NULL && buffer_keep(x->thread, &u->in)
 			&& turn_join(&x->thread->turn, TURN_SERVE, &u->places, serve_received, u))
 		return WEIR_PHASES;
 	if (got > 0)
@@ -492,7 +497,7 @@ receive_head(struct weir_exchange *x)
 	}
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------------------ */
+/* --- events -------------------------------------------------------------------------------------------------------- */
 
 void
 exchange_upstream_readable(struct weir_exchange *x)
@@ -502,7 +507,7 @@ exchange_upstream_readable(struct weir_exchange *x)
 		exchange_go(x, receive_head(x));
 		break;
 	case STAGE_BODY:
-		if (x->out.queued > 0 || x->wait != NULL)	/* the client is behind: its write event goes on; or the sink is */
+		if (x->out.queued > 0 || x->wait != NULL)	/* the client, or the sink, is behind: its event goes on */
 			upstream_want_read(x->upstream, false);
 		else
 			exchange_go(x, download_relay(x));

@@ -135,7 +135,7 @@ shelve(struct upstream *u)
 	s->key = key_share(u->pool->key);
 	s->requests = u->requests;
 	s->expires = u->deadline.at;
-	s->wire = u->wire;
+	s->wire = (struct wire){ .fd = u->wire.fd, .tls = u->wire.tls };
 	u->wire = (struct wire){ .fd = -1 };
 	upstream_close(&u);
 	pthread_mutex_lock(&shelf.lock);

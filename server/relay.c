@@ -54,7 +54,7 @@ exchange_want_write(struct weir_exchange *x, bool wanted)
 		event_assign(&x->write, x->thread->base, x->client->wire.fd, EV_WRITE | EV_PERSIST, client_writable, x);
 		x->write_ready = true;
 	}
-	if (wanted && event_add(&x->write, NULL) != 0)
+	if (wanted && (!wire_level(&x->client->wire) || event_add(&x->write, NULL) != 0))
 		return false;
 	if (!wanted)
 		event_del(&x->write);

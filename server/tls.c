@@ -220,7 +220,7 @@ begin(struct wire *wire, bool server, struct tls *under)
 	struct tls *tls = calloc(1, sizeof(*tls));
 	unsigned flags = GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | (server ? GNUTLS_SERVER : GNUTLS_CLIENT);
 
-	if (tls == NULL || gnutls_init(&tls->session, flags) < 0) {
+	if (tls == NULL || !wire_level(wire) || gnutls_init(&tls->session, flags) < 0) {
 		free(tls);
 		return NULL;
 	}

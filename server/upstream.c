@@ -31,7 +31,7 @@ readable(evutil_socket_t fd, short what, void *argument)
 	struct upstream *u = argument;
 
 	(void)fd;
-	(void)what;
+	u->wire.ended |= (what & EV_CLOSED) != 0;
 	if (u->exchange != NULL)
 		exchange_upstream_readable(u->exchange);
 	else if (u->dial != NULL)
@@ -78,7 +78,7 @@ upstream_adopt(struct thread *t, struct pool *pool, struct wire wire)
 	u->wire = wire;
 	outlet_init(&u->out);
 	deadline_init(&u->deadline, deadline_passed);
-	event_assign(&u->read, t->base, wire.fd, EV_READ | EV_PERSIST, readable, u);
+	wire_assign(&u->wire, &u->read, t->base, wire.tls == NULL, readable, u);
 	event_assign(&u->write, t->base, wire.fd, EV_WRITE | EV_PERSIST, writable, u);
 	return u;
 }
@@ -117,13 +117,13 @@ set_event(struct event *event, bool *added, bool wanted)
 bool
 upstream_want_read(struct upstream *u, bool wanted)
 {
-	return set_event(&u->read, &u->reading, wanted);
+	return (!wanted || !u->writing || wire_level(&u->wire)) && set_event(&u->read, &u->reading, wanted);
 }
 
 bool
 upstream_want_write(struct upstream *u, bool wanted)
 {
-	return set_event(&u->write, &u->writing, wanted);
+	return (!wanted || !u->reading || wire_level(&u->wire)) && set_event(&u->write, &u->writing, wanted);
 }
 
 /* Read what TLS has to say for itself. False: it is more than that, or the end. */

@@ -5,11 +5,34 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <event2/event_struct.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "buffer.h"
 #include "tls.h"
+
+void
+wire_assign(struct wire *w, struct event *read, struct event_base *base, bool edge, event_callback_fn call, void *owner)
+{
+	/* With edges, the end must be told apart: no edge follows it. */
+	event_assign(read, base, w->fd, EV_READ | EV_PERSIST | (edge ? EV_ET | EV_CLOSED : 0), call, owner);
+	w->edge = edge ? read : NULL;
+}
+
+bool
+wire_level(struct wire *w)
+{
+	struct event *read = w->edge;
+	bool added;
+
+	if (read == NULL)
+		return true;
+	added = (read->ev_evcallback.evcb_flags & EVLIST_INSERTED) != 0;
+	event_del(read);
+	wire_assign(w, read, event_get_base(read), false, event_get_callback(read), event_get_callback_arg(read));
+	return !added || event_add(read, NULL) == 0;
+}
 
 void
 wire_close(struct wire *w)
@@ -18,6 +41,7 @@ wire_close(struct wire *w)
 	if (w->fd >= 0)
 		close(w->fd);
 	w->fd = -1;
+	w->edge = NULL;
 }
 
 void

@@ -95,6 +95,48 @@ def test_draining_answers_what_has_come():
         assert weir.process.wait(scene.PATIENCE) == 0
 
 
+# --- an end that comes together with the last bytes ------------------------------------------------------------------
+
+
+def test_a_client_whose_request_came_with_its_end_is_answered_and_forgotten():
+    with wire.Origin(wire.polite) as origin, weir_to(origin) as weir:
+        weir.signal(signal.SIGSTOP)
+        try:
+            with wire.connect(weir) as client:
+                client.send(GET)
+                client.end()
+                weir.signal(signal.SIGCONT)
+                assert wire.body_of(client) == (200, b"/")
+                assert client.rest_cut() == (b"", False)
+        finally:
+            weir.signal(signal.SIGCONT)
+
+
+def test_an_origin_whose_response_came_with_its_end_is_not_kept():
+    def script(connection):
+        connection.head()
+        asked.set()
+        stopped.wait(scene.PATIENCE)
+        connection.answer(b"last")
+        connection.end()
+        said.set()
+        parted.append(connection.rest_cut())
+
+    asked, stopped, said, parted = threading.Event(), threading.Event(), threading.Event(), []
+    with wire.Origin(script) as origin, weir_to(origin) as weir, wire.connect(weir) as client:
+        client.send(GET)
+        assert asked.wait(scene.PATIENCE)
+        weir.signal(signal.SIGSTOP)
+        try:
+            stopped.set()
+            assert said.wait(scene.PATIENCE)
+        finally:
+            weir.signal(signal.SIGCONT)
+        assert wire.body_of(client) == (200, b"last")
+        scene.until(lambda: parted, "the origin is parted from")
+        assert parted == [(b"", False)]
+
+
 # --- a tunnel that is to be ------------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,8 @@ UNIT_TESTS = \
 	tests/unit/test_variable \
 	tests/unit/test_view \
 	tests/unit/test_wait \
-	tests/unit/test_wheel
+	tests/unit/test_wheel \
+	tests/unit/test_wire
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
@@ -102,6 +103,7 @@ tests_unit_test_variable_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_view_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+tests_unit_test_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add
 
 # Modules with something wrong with them, which tests load from FIXTURES. One is linked with a library that is then taken away.
 FIXTURES = abi_major abi_minor alias dependent entries good malformed matcher nameless nosymbol probe renamed \
