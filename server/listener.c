@@ -112,13 +112,20 @@ free_listener(struct listener *l)
 	free(l);
 }
 
+/* Whoever has counted among its clients no longer does. */
+static void
+let_go(struct listener *l)
+{
+	assert(l->clients > 0);
+	if (--l->clients == 0 && l->event == NULL)
+		free_listener(l);
+}
+
 void
 listener_forget(struct listener *l, const struct sockaddr *address)
 {
 	count_out(l->thread, address);
-	assert(l->clients > 0);
-	if (--l->clients == 0 && l->event == NULL)
-		free_listener(l);
+	let_go(l);
 }
 
 /* --- accepting ------------------------------------------------------------------------------------------------------------ */
@@ -190,12 +197,12 @@ acceptable(evutil_socket_t fd, short what, void *argument)
 
 /* --- a thread's listeners ------------------------------------------------------------------------------------------------ */
 
+/* Not without being counted among its clients: it may have lost the others. */
 static void
 stop_accepting(struct listener *l, bool drain)
 {
 	if (l->event == NULL)
 		return;
-	l->clients++;	/* so that it stays while we look at it */
 	for (int i = 0; drain && !l->set->lent && i < 4096 && accept_one(l); i++)
 		;
 	if (drain && !l->set->inherited && !l->set->lent)
@@ -206,8 +213,6 @@ stop_accepting(struct listener *l, bool drain)
 		event_free(l->pause);
 	l->pause = NULL;
 	l->set = NULL;
-	if (--l->clients == 0)
-		free_listener(l);
 }
 
 static void
@@ -276,8 +281,7 @@ listener_update(struct thread *t, const struct sockets *sockets, const struct ge
 		l->clients++;
 		client_close_of(t, l);
 		stop_accepting(l, false);
-		if (--l->clients == 0)
-			free_listener(l);
+		let_go(l);
 	}
 	if (t->draining)
 		return;
@@ -296,7 +300,9 @@ listener_close_all(struct thread *t)
 
 	for (struct listener *l = t->listeners; l != NULL; l = next) {
 		next = l->next;
+		l->clients++;
 		stop_accepting(l, true);
+		let_go(l);
 	}
 }
 
