@@ -495,8 +495,8 @@ report(uint64_t begun, uint64_t count)
 	printf("{\"requests\": %llu, \"errors\": %llu, \"reconnects\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
 	    "\"resumed\": %llu, \"rps\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
 	    (unsigned long long)count, (unsigned long long)errors, (unsigned long long)reconnects,
-	    (unsigned long long)bytes, seconds, (unsigned long long)resumed, (double)count / seconds, quantile(0.5), quantile(0.9),
-	    quantile(0.99), quantile(0.999));
+	    (unsigned long long)bytes, seconds, (unsigned long long)resumed, (double)count / seconds, quantile(0.5),
+	    quantile(0.9), quantile(0.99), quantile(0.999));
 	fflush(stdout);
 }
 

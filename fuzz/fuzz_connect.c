@@ -2,8 +2,8 @@
 /*
  * fuzz_connect: what a proxy may answer to CONNECT, in two pieces.
  *
- * A tunnel may only come of heads of 1xx and then one of 2xx that says nothing of a body, with no byte behind it. Whatever the answer
- * is, the proxy is sent nothing but the question, and no buffer is left.
+ * A tunnel may only come of heads of 1xx and then one of 2xx that says nothing of a body, with no byte behind it. Whatever
+ * the answer is, the proxy is sent nothing but the question, and no buffer is left.
  */
 #include "http1_fuzz.h"
 #include "server/buffer.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_hello: a connection's first bytes as a ClientHello: what is found in the whole is found in no shorter beginning, and does not
- * change with what follows, nor with how it is cut into records.
+ * fuzz_hello: a connection's first bytes as a ClientHello: what is found in the whole is found in no shorter beginning, and
+ * does not change with what follows, nor with how it is cut into records.
  */
 #include "http1_fuzz.h"
 #include "server/hello.h"

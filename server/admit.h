@@ -2,10 +2,11 @@
 /*
  * admit: from a connection that was accepted to a client whose requests are served.
  *
- * The hooks of accept run, then those of handshake, with TLS in its course (terminate.h). A hook of accept may ask for bytes: what has
- * come lies in c->in, where whoever serves the connection finds what no hook has skipped. While it waits, the connection holds the
- * generation that its hooks' settings belong to. Where TLS is passed through, the ClientHello is awaited the same way; the
- * listener's head_timeout bounds that and what hooks wait for, ADMIT_BYTES what it may hold, and handshake_timeout the handshake.
+ * The hooks of accept run, then those of handshake, with TLS in its course (terminate.h). A hook of accept may ask for bytes:
+ * what has come lies in c->in, where whoever serves the connection finds what no hook has skipped. While it waits, the
+ * connection holds the generation that its hooks' settings belong to. Where TLS is passed through, the ClientHello is awaited
+ * the same way; the listener's head_timeout bounds that and what hooks wait for, ADMIT_BYTES what it may hold, and
+ * handshake_timeout the handshake.
  */
 #ifndef WEIR_SERVER_ADMIT_H
 #define WEIR_SERVER_ADMIT_H

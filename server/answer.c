@@ -133,8 +133,8 @@ first_content(struct weir_exchange *x, struct buffer **content, const char **why
 		== BODY_OK;
 }
 
-/* The whole response is here and small, and there is something that it may leave with. Not with TLS: what is queued there is sealed
- * already. */
+/* The whole response is here and small, and there is something that it may leave with. Not with TLS: what is queued there is
+ * sealed already. */
 static bool
 gather(struct weir_exchange *x, size_t length, struct buffer **content)
 {

@@ -56,7 +56,8 @@ enum {
 	BUFFER_END = -1,
 	BUFFER_RESET = -2,
 	BUFFER_NO_MEMORY = -3,
-	BUFFER_CUT = -4		/* the connection ended though TLS had not: whoever needs its end to know a length has not got all */
+	/* The connection ended though TLS had not: whoever needs its end to know a length has not got all. */
+	BUFFER_CUT = -4
 };
 int buffer_receive(struct thread *, struct buffer **b, struct wire *);
 

@@ -184,9 +184,9 @@ take_identities(struct weir_build *build, struct certificate *c)
 	const char *const *certificates = s->certificate.items, *const *keys = s->key.items, *const *staples = s->ocsp.items;
 
 	if ((s->key.count > 0 && s->key.count != s->certificate.count) || s->ocsp.count > s->certificate.count) {
-		report_error(build->report, c->section->file, c->section->line, "[certificate %s] has %zu lines `certificate`, %zu "
-			"lines `key` and %zu lines `ocsp`: those in the same place belong together", c->name, s->certificate.count,
-			s->key.count, s->ocsp.count);
+		report_error(build->report, c->section->file, c->section->line,
+			"[certificate %s] has %zu lines `certificate`, %zu lines `key` and %zu lines `ocsp`: those in the "
+			"same place belong together", c->name, s->certificate.count, s->key.count, s->ocsp.count);
 		return true;
 	}
 	c->identities = arena_array(&build->generation->arena, s->certificate.count, sizeof(*c->identities));
@@ -244,12 +244,13 @@ certificates_judge(const struct certificates *all, struct report *report)
 		for (size_t j = 0; rsa && j < c->settings.certificate.count; j++) {
 			const struct identity_content *identity = identity_hold(c->identities[j]);
 
-			rsa = identity != NULL && (identity->algorithm == GNUTLS_PK_RSA || identity->algorithm == GNUTLS_PK_RSA_PSS);
+			rsa = identity != NULL && (identity->algorithm == GNUTLS_PK_RSA
+				|| identity->algorithm == GNUTLS_PK_RSA_PSS);
 			identity_drop(&identity);
 		}
 		if (rsa)
 			report_warning(report, c->section->file, c->section->line, "[certificate %s] has RSA keys only: "
-				"their signatures cost several times what ECDSA ones do; add a certificate with an ECDSA key (P-256) "
-				"beside it", c->name);
+				"their signatures cost several times what ECDSA ones do; add a certificate with an ECDSA key "
+				"(P-256) beside it", c->name);
 	}
 }

@@ -67,8 +67,8 @@ struct weir_connection {
 /* On the event thread: a new client; takes the socket over in every case. */
 void client_new(struct listener *, int fd, const struct sockaddr *);
 
-/* A connection without a socket (own.c). NULL without memory. client_start_own begins its exchange with the phase peer, once who calls
- * has returned to the event loop. */
+/* A connection without a socket (own.c). NULL without memory. client_start_own begins its exchange with the phase peer, once
+ * who calls has returned to the event loop. */
 struct weir_connection *client_new_own(struct thread *, const struct sockaddr *);
 void client_start_own(struct weir_connection *);
 

@@ -79,8 +79,8 @@ check_size(struct check *check)
 	if (m->size < least || m->size > sizeof(*m) || m->size % alignof(struct weir_module) != 0)
 		refuse(check,
 			"says that its struct weir_module takes %u bytes; "
-			"for ABI %u.%u %zu to %zu were expected: begin the struct with WEIR_ABI, and build the module for this machine",
-			m->size, m->abi_major, m->abi_minor, least, sizeof(*m));
+			"for ABI %u.%u %zu to %zu were expected: begin the struct with WEIR_ABI, and build the module for "
+			"this machine", m->size, m->abi_major, m->abi_minor, least, sizeof(*m));
 }
 
 /* The same for the entries of its tables: each table grows on its own. */

@@ -14,7 +14,8 @@
 #define COUNTERS(X) \
 	X(CLIENT_CONNECTIONS, "client_connections", GAUGE, "Client connections that are open.") \
 	X(CLIENT_ACCEPTED, "client_accepted_total", COUNTER, "Client connections that were accepted.") \
-	X(CLIENT_REFUSED, "client_refused_total", COUNTER, "Client connections closed at once: over a limit, or refused by a module.") \
+	X(CLIENT_REFUSED, "client_refused_total", COUNTER, "Client connections closed at once: over a limit, or refused by a " \
+		"module.") \
 	X(HANDSHAKES, "tls_handshakes_total", COUNTER, "TLS handshakes with clients that were done whole.") \
 	X(HANDSHAKES_RESUMED, "tls_resumed_total", COUNTER, "TLS handshakes that resumed a session.") \
 	X(HANDSHAKES_FAILED, "tls_failed_total", COUNTER, "TLS handshakes that failed; the log says why at the level debug.") \
@@ -47,7 +48,8 @@
 	X(ERRANDS_REFUSED, "errands_refused_total", COUNTER, "Requests without a client that were too many.") \
 	X(BODIES_TAKEN, "bodies_taken_total", COUNTER, "Bodies of origins that modules took from their exchange.") \
 	X(BODIES_TAKEN_ACTIVE, "bodies_taken_active", GAUGE, "Bodies that modules took and that are still coming.") \
-	X(BODIES_TAKEN_REFUSED, "bodies_taken_refused_total", COUNTER, "Bodies that were not given to modules: they were too many.") \
+	X(BODIES_TAKEN_REFUSED, "bodies_taken_refused_total", COUNTER, \
+		"Bodies that were not given to modules: they were too many.") \
 	X(BYTES_RECEIVED, "client_received_bytes_total", COUNTER, "Bytes of request bodies.") \
 	X(BYTES_SENT, "client_sent_bytes_total", COUNTER, "Bytes of response bodies.")
 

@@ -68,8 +68,8 @@ cut_off(struct weir_exchange *x, const char *why)
 	return WEIR_PHASES;
 }
 
-/* Take the next piece of the body, reading if nothing is there. 1: *content, or the body's end; 0: nothing now; -1: the body is broken,
- * and *why says how. `more` tells whether the socket may hold more. */
+/* Take the next piece of the body, reading if nothing is there. 1: *content, or the body's end; 0: nothing now; -1: the body
+ * is broken, and *why says how. `more` tells whether the socket may hold more. */
 static int
 next_content(struct weir_exchange *x, struct buffer **content, bool *more, const char **why)
 {
@@ -97,13 +97,15 @@ next_content(struct weir_exchange *x, struct buffer **content, bool *more, const
 			x->download.ended = true;
 			return 1;
 		}
-		*why = got == BUFFER_NO_MEMORY ? "no memory for the response's body" : "the origin closed before its response was whole";
+		*why = got == BUFFER_NO_MEMORY ? "no memory for the response's body"
+			: "the origin closed before its response was whole";
 		if (got < 0)
 			return -1;
 		*more = buffer_may_follow(u->in, &u->wire);
 	}
 	*why = "no memory for the response's body";
-	return body_take(&x->download, x->thread, &u->in, content, &x->response.trailers, &x->limits, &x->arena, why) == BODY_OK ? 1 : -1;
+	return body_take(&x->download, x->thread, &u->in, content, &x->response.trailers, &x->limits, &x->arena,
+		why) == BODY_OK ? 1 : -1;
 }
 
 enum weir_phase
@@ -145,7 +147,8 @@ download_relay(struct weir_exchange *x)
 		}
 		if (round < ROUNDS || (x->upstream != NULL && wire_has_more(&x->upstream->wire)))
 			continue;	/* what was received already no event will announce */
-		if (x->memory_left > 0 || x->source.next != NULL) {	/* others' turn: the socket can be written, so the event comes at once */
+		/* Others' turn: the socket can be written, so the event comes at once. */
+		if (x->memory_left > 0 || x->source.next != NULL) {
 			if (!exchange_want_write(x, true))
 				exchange_abort(x, "no memory to wait for the client");
 			return WEIR_PHASES;

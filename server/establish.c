@@ -2,8 +2,8 @@
 /*
  * establish: TLS with each proxy where it has some, CONNECT through it, strictly (RFC 9110, 9.3.6); then what is the peer's.
  *
- * A proxy's answer is read like an origin's, with the same parser. Only a 2xx without a body makes a tunnel; bytes behind it would
- * be the peer's first words, and nobody whom we connect to speaks first, so they are an error too.
+ * A proxy's answer is read like an origin's, with the same parser. Only a 2xx without a body makes a tunnel; bytes behind it
+ * would be the peer's first words, and nobody whom we connect to speaks first, so they are an error too.
  */
 #include "establish.h"
 
@@ -216,10 +216,11 @@ judge(struct establish *e, const struct response *r)
 		return fail(e, WEIR_PEER_PROXY, "the proxy %s answered CONNECT %s with %d %.100s", proxy_name(e), next_name(e),
 			r->status, r->reason);
 	if (r->length > 0 || fields_find_id(&r->fields, FIELD_TRANSFER_ENCODING) != NULL)
-		return fail(e, WEIR_PEER_PROXY, "the proxy %s answered CONNECT %s with %d and a body", proxy_name(e), next_name(e),
-			r->status);
+		return fail(e, WEIR_PEER_PROXY, "the proxy %s answered CONNECT %s with %d and a body", proxy_name(e),
+			next_name(e), r->status);
 	if (e->upstream->in != NULL)
-		return fail(e, WEIR_PEER_PROXY, "the proxy %s sent bytes behind its answer to CONNECT %s", proxy_name(e), next_name(e));
+		return fail(e, WEIR_PEER_PROXY, "the proxy %s sent bytes behind its answer to CONNECT %s", proxy_name(e),
+			next_name(e));
 	e->via = e->via->next;
 	e->place++;
 	e->step = ESTABLISH_BEGIN;
@@ -229,7 +230,8 @@ judge(struct establish *e, const struct response *r)
 static enum establish_result
 malformed(struct establish *e, const char *why)
 {
-	return fail(e, WEIR_PEER_PROXY, "the proxy %s gave a malformed answer to CONNECT %s: %s", proxy_name(e), next_name(e), why);
+	return fail(e, WEIR_PEER_PROXY, "the proxy %s gave a malformed answer to CONNECT %s: %s", proxy_name(e), next_name(e),
+		why);
 }
 
 /* Parse the `length` bytes of a whole head at the front of what was received. */
@@ -241,7 +243,8 @@ parse(struct establish *e, size_t length)
 	struct response response;
 	const char *why = "no memory for it";
 	char *head = arena_copy(e->arena, u->in->from, length);
-	int used = head == NULL ? -503 : http1_parse_response(&response, METHOD_CONNECT, head, length, 0, &limits, e->arena, &why);
+	int used = head == NULL ? -503 : http1_parse_response(&response, METHOD_CONNECT, head, length, 0, &limits, e->arena,
+		&why);
 
 	if (used <= 0)
 		return malformed(e, used == 0 ? "its end is ambiguous" : why);

@@ -2,8 +2,9 @@
 /*
  * establish: from a socket that is connected to a connection that requests can go over.
  *
- * What lies between is the peer's (weir/peer.h): a tunnel through each proxy of the way, the preface, TLS. The dial that has won the
- * race of addresses owns this, and brings it the connection's events. What is not whole is never given to an exchange or a pool.
+ * What lies between is the peer's (weir/peer.h): a tunnel through each proxy of the way, the preface, TLS. The dial that has
+ * won the race of addresses owns this, and brings it the connection's events. What is not whole is never given to an exchange
+ * or a pool.
  */
 #ifndef WEIR_SERVER_ESTABLISH_H
 #define WEIR_SERVER_ESTABLISH_H

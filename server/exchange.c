@@ -482,7 +482,8 @@ exchange_create(struct weir_connection *c, struct hold *hold, const struct liste
 	return x;
 }
 
-/* Move the head into the arena, where it stays while buffers come and go, and parse it there. 0, or minus the status to answer. */
+/* Move the head into the arena, where it stays while buffers come and go, and parse it there. 0, or minus the status to
+ * answer. */
 static int
 parse(struct weir_exchange *x, size_t length, const char **why)
 {
@@ -558,7 +559,8 @@ exchange_open(struct weir_connection *c, size_t length, const struct http1_limit
 	return true;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------------ */
+/* --- the end
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 count_status(struct weir_exchange *x)
@@ -588,7 +590,8 @@ finish(struct weir_exchange *x)
 	origin_drop(x);
 	if (x->own != NULL)
 		own_end(x);
-	counter_add(&t->counters, COUNT_REQUESTS_ACTIVE, -1);	/* the last: whoever sees none under way finds all the others told */
+	/* The last: whoever sees none under way finds all the others told. */
+	counter_add(&t->counters, COUNT_REQUESTS_ACTIVE, -1);
 	exchange_want_write(x, false);
 	if (x->gathers)
 		c->gathered = outlet_give(&x->out);

@@ -2,10 +2,11 @@
 /*
  * exchange: one request and its response, from the head's first byte to the log.
  *
- * The exchange runs the phases (exchange.c) and stands between two connections: its client's, and the one to an origin
- * that it may get (origin.c). Bodies flow through it both ways (upload.c, download.c); the response to the client is begun in answer.c.
- * It owns an arena, in which all that belongs to the request dies with it, the connection to the origin while it uses that, and
- * what is queued for the client. It holds a generation. It belongs to the client's thread, like all it touches.
+ * The exchange runs the phases (exchange.c) and stands between two connections: its client's, and the one to an origin that
+ * it may get (origin.c). Bodies flow through it both ways (upload.c, download.c); the response to the client is begun in
+ * answer.c. It owns an arena, in which all that belongs to the request dies with it, the connection to the origin while it
+ * uses that, and what is queued for the client. It holds a generation. It belongs to the client's thread, like all it
+ * touches.
  *
  * Functions that may end the exchange return the phase to go on with, or WEIR_PHASES when there is nothing to do but to wait
  * for an event; the exchange may be gone then, so that a caller returns at once. Those that events call hand it to exchange_go.
@@ -63,7 +64,8 @@ struct source {
 struct own {
 	struct weir_sink sink;
 	enum own_kind kind;
-	const struct module *module;	/* whose errand it is; NULL: a body that left its exchange, or an errand without a model */
+	/* Whose errand it is; NULL: a body that left its exchange, or an errand without a model. */
+	const struct module *module;
 	const struct weir_server *server;	/* to ask this one */
 	bool connect_only;		/* its end is the connection */
 	struct buffer *held;		/* what the sink is to be given again; may be NULL for an empty last piece */
@@ -179,7 +181,8 @@ struct weir_exchange {
 /* --- life (exchange.c) ------------------------------------------------------------------------------------------------ */
 
 /* An exchange for this client in this generation, a hold of which it takes over in every case. NULL without memory. */
-struct weir_exchange *exchange_create(struct weir_connection *, struct hold *, const struct listen *, const struct http1_limits *);
+struct weir_exchange *exchange_create(struct weir_connection *, struct hold *, const struct listen *,
+	const struct http1_limits *);
 
 /* Free one of which nothing has run yet; its client is without. */
 void exchange_discard(struct weir_exchange *) __attribute__((cold));
@@ -275,8 +278,8 @@ enum weir_phase upload_drain(struct weir_exchange *);
 bool upload_resume(struct weir_exchange *);
 
 
-/* Send a head (in t->scratch; length 0: none) and a chain of buffers, through hooks and framing; with `last`, the body's end. The buffers are
- * taken over. OUTLET_REFUSED when a hook failed, as x->failure says. */
+/* Send a head (in t->scratch; length 0: none) and a chain of buffers, through hooks and framing; with `last`, the body's end.
+ * The buffers are taken over. OUTLET_REFUSED when a hook failed, as x->failure says. */
 enum outlet_result filter_send(struct weir_exchange *, enum weir_phase, size_t length, struct buffer *content, bool last);
 
 /* The client sends its body only once the origin has said 100 (RFC 9110, 10.1.1): it is the origin's turn. */
@@ -286,7 +289,8 @@ exchange_awaits_continue(const struct weir_exchange *x)
 	return x->request.expect_continue && x->interims == 0 && x->upload.bytes == 0;
 }
 
-/* Take what has been received of the upload: *content is NULL where there is none. 0, or the status to answer (x->failure says why). */
+/* Take what has been received of the upload: *content is NULL where there is none. 0, or the status to answer (x->failure
+ * says why). */
 int upload_take(struct weir_exchange *, struct buffer **content);
 
 /* From now on the client must keep to the route's minimum rate. */
@@ -315,20 +319,22 @@ void source_drop(struct weir_exchange *);
  * without memory. */
 struct buffer *source_take(struct weir_exchange *);
 
-/* --- without a client (own.c) ------------------------------------------------------------------------------------------------ */
+/* --- without a client (own.c)
+ * ------------------------------------------------------------------------------------------------ */
 
 /* After the phase store: the body goes to the sink. */
 enum weir_phase own_receive(struct weir_exchange *);
 
-/* Give the sink its content, which is freed. OUTLET_REFUSED: no more is wanted. OUTLET_QUEUED: it is held until the sink resumes, and
- * given again then. */
+/* Give the sink its content, which is freed. OUTLET_REFUSED: no more is wanted. OUTLET_QUEUED: it is held until the sink
+ * resumes, and given again then. */
 enum outlet_result own_take(struct weir_exchange *, struct buffer *content, bool last);
 enum outlet_result own_take_again(struct weir_exchange *);
 
 /* The exchange ends: tell the sink. */
 void own_end(struct weir_exchange *);
 
-/* --- TLS that is passed through (passthrough.c) ------------------------------------------------------------------------------- */
+/* --- TLS that is passed through (passthrough.c)
+ * ------------------------------------------------------------------------------- */
 
 /* Begin: a whole ClientHello lies in c->in, or what cannot become one. False without memory. */
 bool passthrough_open(struct weir_connection *, const struct http1_limits *);
@@ -336,7 +342,8 @@ bool passthrough_open(struct weir_connection *, const struct http1_limits *);
 /* Instead of a response: an alert. */
 enum weir_phase passthrough_answer(struct weir_exchange *);
 
-/* --- tunnels (tunnel.c) ------------------------------------------------------------------------------------------------------ */
+/* --- tunnels (tunnel.c)
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* The peer of a CONNECT is there: what is answered, and the phase to go on with. */
 enum weir_phase tunnel_open(struct weir_exchange *);
@@ -348,7 +355,8 @@ enum weir_phase tunnel_relay(struct weir_exchange *);
 /* It was silent for too long, or is over its time. */
 void tunnel_expire(struct weir_exchange *);
 
-/* --- the response (answer.c) ------------------------------------------------------------------------------------------------- */
+/* --- the response (answer.c)
+ * ------------------------------------------------------------------------------------------------- */
 
 /* Set a response from memory, dropping what was set before. */
 void answer_set(struct weir_exchange *, int status, const char *type, const char *body, size_t length);

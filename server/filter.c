@@ -2,8 +2,8 @@
 /*
  * filter: a piece of a body on its last stretch: through the modules' body hooks, into its outgoing framing, out.
  *
- * Without body hooks no module sees a chunk and the buffer that was received is the buffer that is sent. What hooks make longer or put
- * elsewhere is copied into buffers of its own.
+ * Without body hooks no module sees a chunk and the buffer that was received is the buffer that is sent. What hooks make
+ * longer or put elsewhere is copied into buffers of its own.
  */
 #include <string.h>
 

@@ -9,7 +9,8 @@
 #include "outlet.h"
 #include "thread.h"
 
-enum { PATIENCE = 10 * 1000 };	/* milliseconds without progress. The kernel tells of progress when a third of its room is free again */
+/* Milliseconds without progress. The kernel tells of progress when a third of its room is free again. */
+enum { PATIENCE = 10 * 1000 };
 
 static enum outlet_result
 flush(struct weir_connection *c)

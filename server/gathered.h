@@ -2,9 +2,10 @@
 /*
  * gathered: small responses that leave together.
  *
- * A response that is here whole and small, to a client that stays, need not go to the kernel by itself: it leaves with the one to the
- * next request, if that is here as well (pipelining), and with those of other connections at the end of the turn (turn.h) if not.
- * Its exchange is over by then; the connection owns the bytes. Nothing is held back for what has yet to come.
+ * A response that is here whole and small, to a client that stays, need not go to the kernel by itself: it leaves with the
+ * one to the next request, if that is here as well (pipelining), and with those of other connections at the end of the turn
+ * (turn.h) if not. Its exchange is over by then; the connection owns the bytes. Nothing is held back for what has yet to
+ * come.
  *
  * A client that does not take its responses is behind: nothing is read from it until it has caught up, or until its deadline.
  */

@@ -2,10 +2,10 @@
 /*
  * generation: the whole configuration as one immutable thing.
  *
- * The steps are: read the files, the process' own settings, lay over what was changed since, load and order the modules, their defaults, the
- * sections with their chains, what nobody used, and last the modules' own `build`. After an error the steps
- * go on as far as they can be trusted, so that all errors are seen; a module's `build` runs only when all
- * settings are sound. All or nothing: a failed build is dropped as a served one would be.
+ * The steps are: read the files, the process' own settings, lay over what was changed since, load and order the modules,
+ * their defaults, the sections with their chains, what nobody used, and last the modules' own `build`. After an error the
+ * steps go on as far as they can be trusted, so that all errors are seen; a module's `build` runs only when all settings are
+ * sound. All or nothing: a failed build is dropped as a served one would be.
  */
 #include "generation.h"
 #include "config.h"

@@ -88,7 +88,8 @@ read_extension(void *context, unsigned id, const unsigned char *data, unsigned s
 static bool
 has_suite(const gnutls_datum_t *hello)
 {
-	static const uint16_t suites[] = { 0xc02b, 0xc02c, 0xcca9, 0xc0ac, 0xc0ad, 0xc0ae, 0xc0af, 0xc023, 0xc024, 0xc009, 0xc00a };
+	static const uint16_t suites[] = { 0xc02b, 0xc02c, 0xcca9, 0xc0ac, 0xc0ad, 0xc0ae, 0xc0af, 0xc023, 0xc024, 0xc009,
+		0xc00a };
 	size_t at = 2 + 32, end;
 
 	if (hello->size < at + 1 || (at += 1 + hello->data[at]) + 2 > hello->size)

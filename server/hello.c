@@ -2,8 +2,8 @@
 /*
  * hello: records, then the message in them, then its extensions.
  *
- * A client may cut the message into records as it likes, and some do so to see who can cope; it is put together in a buffer of the
- * caller's stack before it is read.
+ * A client may cut the message into records as it likes, and some do so to see who can cope; it is put together in a buffer
+ * of the caller's stack before it is read.
  */
 #include "hello.h"
 

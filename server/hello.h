@@ -2,8 +2,8 @@
 /*
  * hello: the ClientHello of TLS (RFC 8446, 4.1.2), as far as it says where a connection wants to go.
  *
- * Read from a connection's first bytes without TLS itself: for passthrough, and to hold a tunnel to its target. Pure functions, strict
- * in what frames the message: what two parsers could read differently is bad.
+ * Read from a connection's first bytes without TLS itself: for passthrough, and to hold a tunnel to its target. Pure
+ * functions, strict in what frames the message: what two parsers could read differently is bad.
  */
 #ifndef WEIR_SERVER_HELLO_H
 #define WEIR_SERVER_HELLO_H

@@ -17,10 +17,11 @@ enum { STRIDE = 4 * TEXT_BLOCK };
 static inline uint64_t
 line_feeds(const char *at)
 {
-	uint64_t low = text_line_feeds(text_block(at)) | text_line_feeds(text_block(at + TEXT_BLOCK)) << TEXT_BLOCK;
-	uint64_t high = text_line_feeds(text_block(at + 2 * TEXT_BLOCK)) | text_line_feeds(text_block(at + 3 * TEXT_BLOCK)) << TEXT_BLOCK;
+	uint64_t found = 0;
 
-	return low | high << 32;
+	for (unsigned i = 0; i < STRIDE; i += TEXT_BLOCK)
+		found |= (uint64_t)text_line_feeds(text_block(at + i)) << i;
+	return found;
 }
 
 /* The first place at or after `at` where LF . LF begins, or where it may. `begin` is where bytes may be looked at from. */

@@ -62,8 +62,8 @@ skip_value(const char *at, const char *last)
 	return NULL;
 }
 
-/* A name of letters, digits and dashes, a colon and a space, a value without blanks around it or tabs in it, and a block more behind
- * it: false if the line is any other, and nothing is done then. */
+/* A name of letters, digits and dashes, a colon and a space, a value without blanks around it or tabs in it, and a block more
+ * behind it: false if the line is any other, and nothing is done then. */
 static inline bool
 read_plain_field(struct http1_cursor *c, struct field *field)
 {

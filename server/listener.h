@@ -86,8 +86,8 @@ void listener_update(struct thread *, const struct sockets *, const struct gener
 void listener_close_all(struct thread *);
 void listener_free_all(struct thread *);
 
-/* A client of this address turns out to be one of that: count it there from now on. False when that one has as many connections as
- * it may; it is counted all the same. */
+/* A client of this address turns out to be one of that: count it there from now on. False when that one has as many
+ * connections as it may; it is counted all the same. */
 bool listener_recount(struct listener *, const struct sockaddr *from, const struct sockaddr *to);
 
 /* A client that came through this listener has gone. */

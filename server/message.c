@@ -169,7 +169,8 @@ fields_find(const struct fields *fields, const char *name, size_t length, unsign
 	unsigned start = from != NULL ? *from : 0;
 	struct field *found;
 
-	if (start >= fields->count || !(id != FIELD_OTHER ? may_have(fields, 1u << id) : (fields->letters & FIELD_LETTER(*name)) != 0))
+	if (start >= fields->count
+		|| !(id != FIELD_OTHER ? may_have(fields, 1u << id) : (fields->letters & FIELD_LETTER(*name)) != 0))
 		return NULL;
 	found = id == FIELD_OTHER ? find_name(fields, name, length, start) : find_id(fields, id, start);
 	if (from != NULL)

@@ -250,8 +250,8 @@ find_cycle(const struct sort *sort)
 	return at;
 }
 
-/* Where the operator has one come first, what other modules say puts another before it, round to the one that comes second: the wish
- * nearest to the line is dropped. False where the operator has no part in the cycle, or all of it is his. */
+/* Where the operator has one come first, what other modules say puts another before it, round to the one that comes second:
+ * the wish nearest to the line is dropped. False where the operator has no part in the cycle, or all of it is his. */
 static bool
 break_cycle(struct sort *sort)
 {

@@ -34,9 +34,11 @@ void outlet_free(struct outlet *);
 
 /* Send a head and then a buffer. The head lies in t->scratch (so that a small body can be put behind it) or elsewhere;
  * length 0: none. The buffer is taken over in every case and *body becomes NULL; body may be NULL. */
-enum outlet_result outlet_send(struct outlet *, struct thread *, struct wire *, const char *head, size_t length, struct buffer **body);
+enum outlet_result outlet_send(struct outlet *, struct thread *, struct wire *, const char *head, size_t length,
+	struct buffer **body);
 
-/* Only queue a copy of head and buffer, in few pieces; for a wire without TLS. The buffer is taken over. False without memory: then nothing has changed but that. */
+/* Only queue a copy of head and buffer, in few pieces; for a wire without TLS. The buffer is taken over. False without
+ * memory: then nothing has changed but that. */
 bool outlet_gather(struct outlet *, struct thread *, const char *head, size_t length, struct buffer **body);
 
 /* Take the queue over, oldest first, from one that is empty afterwards; and put it in front of nothing, into an empty one. */

@@ -2,9 +2,9 @@
 /*
  * own: exchanges without a client: bodies that left their exchange for a module's sink, and errands.
  *
- * Such an exchange is one like others towards the origin. Towards the client it has a connection without a socket, which ends with
- * it, and instead of sending it tells the sink. A thread has a bounded number of either, counted apart, so that bodies leave
- * room for health checks and refreshes; draining waits for them, and a stop ends them, as it does clients.
+ * Such an exchange is one like others towards the origin. Towards the client it has a connection without a socket, which ends
+ * with it, and instead of sending it tells the sink. A thread has a bounded number of either, counted apart, so that bodies
+ * leave room for health checks and refreshes; draining waits for them, and a stop ends them, as it does clients.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -30,7 +30,8 @@ static const struct chain no_hooks;
 
 static const struct http1_limits wide = { .head_size = HEAD_MAX, .fields = 1000, .target_length = HEAD_MAX };
 
-/* --- how many ------------------------------------------------------------------------------------------------------------------ */
+/* --- how many
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static bool
 is_room(struct thread *t, enum own_kind kind)
@@ -59,14 +60,16 @@ discount(struct weir_exchange *x)
 	counter_add(&x->thread->counters, kinds[kind].active, -1);
 }
 
-/* --- the sink ---------------------------------------------------------------------------------------------------------------- */
+/* --- the sink
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 enum outlet_result
 own_take(struct weir_exchange *x, struct buffer *content, bool last)
 {
 	const struct weir_sink *sink = &x->own->sink;
 	struct weir_chunk chunk = { content == NULL ? "" : content->from, buffer_length(content), last };
-	enum weir_verdict verdict = sink->take == NULL || (content == NULL && !last) ? WEIR_NEXT : sink->take(x, sink->argument, &chunk);
+	enum weir_verdict verdict = sink->take == NULL || (content == NULL && !last) ? WEIR_NEXT
+		: sink->take(x, sink->argument, &chunk);
 
 	if (verdict == WEIR_WAIT && x->wait != NULL) {
 		x->own->held = content;
@@ -112,11 +115,14 @@ own_receive(struct weir_exchange *x)
 	return download_relay(x);
 }
 
-/* --- making one ---------------------------------------------------------------------------------------------------------------- */
+/* --- making one
+ * ---------------------------------------------------------------------------------------------------------------- */
 
-/* An exchange without a client, and without a sink yet. It is alone responsible for the hold from here on. NULL without memory. */
+/* An exchange without a client, and without a sink yet. It is alone responsible for the hold from here on. NULL without
+ * memory. */
 static struct weir_exchange *
-make(struct thread *t, enum own_kind kind, struct hold *hold, const struct listen *listen, const struct sockaddr *address, int64_t limit)
+make(struct thread *t, enum own_kind kind, struct hold *hold, const struct listen *listen, const struct sockaddr *address,
+	int64_t limit)
 {
 	struct weir_connection *c = client_new_own(t, address);
 	struct weir_exchange *x;
@@ -148,7 +154,8 @@ hold_again(struct hold *hold)
 	return hold;
 }
 
-/* --- a body that leaves its exchange ------------------------------------------------------------------------------------------- */
+/* --- a body that leaves its exchange
+ * ------------------------------------------------------------------------------------------- */
 
 /* What `end` may ask for must not lie in the arena of the exchange that it left. */
 static bool
@@ -216,7 +223,8 @@ weir_keep_going(struct weir_exchange *x)
 	x->keeps_going = true;
 }
 
-/* --- errands ------------------------------------------------------------------------------------------------------------------- */
+/* --- errands
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 /* The head of the errand, as a client would send it: so that one parser judges it. 0: it is too long. */
 static size_t
@@ -321,7 +329,8 @@ bool
 weir_send_errand(struct weir_thread *thread, struct weir_exchange *model, const struct weir_errand *errand)
 {
 	struct thread *t = (struct thread *)thread;
-	const struct weir_upstream *upstream = errand->upstream != NULL || model == NULL ? errand->upstream : model->upstream_section;
+	const struct weir_upstream *upstream = errand->upstream != NULL || model == NULL ? errand->upstream
+		: model->upstream_section;
 	struct buffer *head;
 	size_t length;
 	bool sent;

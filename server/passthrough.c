@@ -2,9 +2,9 @@
 /*
  * passthrough: a connection whose TLS is its origin's own, routed by what its ClientHello asks for.
  *
- * It is one exchange: method TLS, the server name as its host, path "/"; so routes, guards, balancing and logs are those of requests.
- * What it says is never HTTP to us: where there is no tunnel, all that it gets is an alert of TLS. The bytes of the hello stay in c->in, and are
- * the first that the tunnel carries.
+ * It is one exchange: method TLS, the server name as its host, path "/"; so routes, guards, balancing and logs are those of
+ * requests. What it says is never HTTP to us: where there is no tunnel, all that it gets is an alert of TLS. The bytes of the
+ * hello stay in c->in, and are the first that the tunnel carries.
  */
 #include <string.h>
 

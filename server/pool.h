@@ -32,7 +32,8 @@ struct pool *pool_find(struct thread *, const struct weir_peer *);
 /* An idle connection, from the thread's pool or the shelf; NULL when there is none. */
 struct upstream *pool_take(struct pool *);
 
-/* Whose connections these are; and the newest TLS session of theirs, which the next one may resume (taken over by pool_keep_ticket). */
+/* Whose connections these are; and the newest TLS session of theirs, which the next one may resume (taken over by
+ * pool_keep_ticket). */
 const struct key *pool_key(const struct pool *);
 const struct tls_ticket *pool_ticket(const struct pool *);
 void pool_keep_ticket(struct pool *, struct tls_ticket *);
@@ -40,8 +41,8 @@ void pool_keep_ticket(struct pool *, struct tls_ticket *);
 /* A connection begins (dialled) or ends its work for an exchange without coming back: for the count of those in use. */
 void pool_count(struct pool *, int change);
 
-/* Give a connection back: it is kept, shelved or closed. *u becomes NULL. `share`: the client that it was for may not come again, so
- * that the thread does not keep it for itself. */
+/* Give a connection back: it is kept, shelved or closed. *u becomes NULL. `share`: the client that it was for may not come
+ * again, so that the thread does not keep it for itself. */
 void pool_put(struct upstream **, const struct upstream_settings *, bool share);
 
 /* An idle connection is about to be closed (its server closed it, or its time is over): it leaves the pool. */

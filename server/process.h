@@ -64,7 +64,8 @@ struct process {
 		struct report report;		/* of the one under way */
 		struct difference *difference;	/* likewise; NULL: none yet, or no memory for it */
 		bool wanted;
-		bool publishing;		/* a generation's files are read, or threads take it over: a reload's or a change's */
+		/* A generation's files are read, or threads take it over: a reload's or a change's. */
+		bool publishing;
 		int64_t began;			/* microseconds of the monotonic clock */
 		uint64_t done, failed;		/* counted */
 	} reload;
@@ -79,7 +80,8 @@ struct process {
 		struct hot_change *queue;	/* whose turn is yet to come */
 		struct hot_change *running;	/* the one being published; NULL: or who asked is gone */
 		struct report report;		/* of that one */
-		bool changing;			/* one is being read or published; these are its wishes, whoever asked may be gone */
+		/* One is being read or published; these are its wishes, whoever asked may be gone. */
+		bool changing;
 		bool dry_run;
 		bool closes;
 		int64_t close_after;

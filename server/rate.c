@@ -2,8 +2,8 @@
 /*
  * rate: the time that a client may take over an exchange: its minimum rate, and the total.
  *
- * Nothing is counted as it passes: each body knows its bytes, and now and then the deadline of the client's connection, idle during an
- * exchange, compares them with what they were.
+ * Nothing is counted as it passes: each body knows its bytes, and now and then the deadline of the client's connection, idle
+ * during an exchange, compares them with what they were.
  */
 #include "exchange.h"
 

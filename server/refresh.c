@@ -295,7 +295,8 @@ take_use(const struct refresh *refresh, struct item *item, size_t at, struct rep
 
 	if (refresh->late && at >= atomic_load(&refresh->at)) {
 		if (at == atomic_load(&refresh->at))
-			credential_note(&notes, 0, false, "it, or what belongs to it, could not be read in time; who keeps it back?");
+			credential_note(&notes, 0, false, "it, or what belongs to it, could not be read in time; who keeps it "
+				"back?");
 		credential_report(item->use, &notes, report);
 		return;
 	}

@@ -384,8 +384,9 @@ fill_listen(struct walk *walk, struct listen *listen, unsigned index)
 	for (size_t i = 0; i < listen->settings.address.count; i++)
 		check_address(walk->sections, listen, i);
 	if (listen->settings.tls == LISTEN_TERMINATE && walk->sections->build->generation->certificates.count == 0)
-		report_error(walk->sections->build->report, walk->at->file, walk->at->line, "[listen %s] has `tls = yes`, but there "
-			"is no certificate: write a section [certificate NAME] with the lines `certificate` and `key`", walk->at->name);
+		report_error(walk->sections->build->report, walk->at->file, walk->at->line,
+			"[listen %s] has `tls = yes`, but there is no certificate: write a section [certificate NAME] with "
+			"the lines `certificate` and `key`", walk->at->name);
 	if ((listen->module_settings = parse_modules(walk)) == NULL)
 		return false;
 	if ((chain = lay_chain(walk, listen->module_settings, WEIR_PHASE_ACCEPT)) != NULL)

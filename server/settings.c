@@ -294,8 +294,8 @@ const struct weir_option weir_options[] = {
 		.parse = parse_resolver,
 		.doc = "A DNS server, by address; without any, those of /etc/resolv.conf. Needs a new process." },
 	{ "ticket_rotation", WEIR_DURATION, AT(ticket_rotation), .initial = "12h", .min = 1000, .max = 7 * (int64_t)DAY,
-		.doc = "Age at which the key that TLS sessions are resumed by is replaced, and how long a session may be resumed; the "
-		"key before it still opens sessions." },
+		.doc = "Age at which the key that TLS sessions are resumed by is replaced, and how long a session may be "
+		"resumed; the key before it still opens sessions." },
 	{ .name = NULL }
 };
 
@@ -328,16 +328,18 @@ const struct weir_option listen_options[] = {
 		.parse = parse_mode,
 		.doc = "File mode of a Unix socket, in octal." },
 	{ "tls", WEIR_CHOICE, AT(tls), .choices = kinds_of_tls, .initial = "no",
-		.doc = "no: clients speak HTTP; yes: HTTPS, with the certificates of the [certificate] sections; passthrough: they "
-		"speak TLS with the origin, and the name that their ClientHello asks for is what routes match as the host." },
+		.doc = "no: clients speak HTTP; yes: HTTPS, with the certificates of the [certificate] sections; passthrough: "
+		"they speak TLS with the origin, and the name that their ClientHello asks for is what routes match as the "
+		"host." },
 	{ "priority", WEIR_CUSTOM, AT(priority), .size = sizeof(struct gnutls_priority_st *), .parse = parse_client_priority,
 		.initial = "intermediate",
-		.doc = "What TLS may agree on: intermediate, or a priority string of GnuTLS; versions below 1.2 stay off whatever it says." },
+		.doc = "What TLS may agree on: intermediate, or a priority string of GnuTLS; versions below 1.2 stay off "
+		"whatever it says." },
 	{ "handshake_timeout", WEIR_DURATION, AT(handshake_timeout), .initial = "10s", .min = 1, .max = DAY,
 		.doc = "How long a TLS handshake may take." },
 	{ "strict_sni", WEIR_BOOL, AT(strict_sni), .initial = "no",
-		.doc = "Refuse clients that ask TLS for a name that no [certificate] section has, or for none, by an alert; without it "
-		"they are served with the default one." },
+		.doc = "Refuse clients that ask TLS for a name that no [certificate] section has, or for none, by an alert; "
+		"without it they are served with the default one." },
 	{ "same_host", WEIR_BOOL, AT(same_host), .initial = "yes",
 		.doc = "Answer 421 to requests for a host that another [certificate] section has than the one chosen in TLS." },
 	{ "tickets", WEIR_BOOL, AT(tickets), .initial = "yes",
@@ -352,7 +354,8 @@ const struct weir_option upstream_options[] = {
 	{ "server", WEIR_CUSTOM, AT(server), .required = true, .repeat = true,
 		.size = sizeof(struct server_line), .parse = parse_server,
 		.doc = "An origin: ADDRESS [weight=N] [backup]. The address is HOST:PORT, [IPv6]:PORT or "
-		"unix:/path, or srv:NAME for a service that DNS tells by SRV records; a backup is used when no other server is usable." },
+		"unix:/path, or srv:NAME for a service that DNS tells by SRV records; a backup is used when no other server "
+		"is usable." },
 	{ "host", WEIR_TEXT, AT(host),
 		.doc = "The Host that the origin sees; without it, what the client sent." },
 	{ "bind", WEIR_CUSTOM, AT(bind), .size = sizeof(struct weir_address), .parse = parse_bind,
@@ -428,7 +431,8 @@ settings_finish_upstream(struct weir_build *build, struct upstream_settings *s)
 	if (!s->tls.on && (s->ca != NULL || s->tls.sni != NULL || s->tls.verify_name != NULL))
 		weir_build_warning(build, "sni, verify_name, ca and crl do nothing without `tls = yes`");
 	if (s->tls.on && s->tls.verify == WEIR_VERIFY_NONE)
-		weir_build_warning(build, "with `verify = no` whoever is on the way to the servers can read and change everything");
+		weir_build_warning(build, "with `verify = no` whoever is on the way to the servers can read and change "
+			"everything");
 	if (s->tls.on && s->tls.verify != WEIR_VERIFY_NONE)
 		s->tls.trust = weir_build_trust(build, s->ca, s->crl);
 }

@@ -59,7 +59,8 @@ name_text(struct shown *s, int kind, const unsigned char *value, size_t length, 
 	const char *text = NULL;
 
 	if (kind == GNUTLS_SAN_IPADDRESS) {
-		if ((length != 4 && length != 16) || inet_ntop(length == 4 ? AF_INET : AF_INET6, value, number, sizeof(number)) == NULL)
+		if ((length != 4 && length != 16) ||
+			inet_ntop(length == 4 ? AF_INET : AF_INET6, value, number, sizeof(number)) == NULL)
 			return NULL;
 		text = arena_copy(&s->arena, number, strlen(number));
 	} else if (memchr(value, '\0', length) == NULL)

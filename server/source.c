@@ -2,9 +2,9 @@
 /*
  * source: responses whose body a module gives piece by piece.
  *
- * A piece is x->memory, as the body of weir_respond is, and goes by reference from there to the socket: `piece` is a buffer without
- * room of its own that points at it. Only what framing must go around is copied. The next piece is asked for when the last one
- * is with the kernel, so that what the source lends is never more than one.
+ * A piece is x->memory, as the body of weir_respond is, and goes by reference from there to the socket: `piece` is a buffer
+ * without room of its own that points at it. Only what framing must go around is copied. The next piece is asked for when the
+ * last one is with the kernel, so that what the source lends is never more than one.
  */
 #include <string.h>
 #include <weir/stream.h>

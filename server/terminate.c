@@ -440,8 +440,8 @@ terminate_forget(struct weir_connection *c)
 
 /* --- priorities ---------------------------------------------------------------------------------------------------------- */
 
-/* Versions, suites, groups and signatures as Mozilla's intermediate set has them, but for finite-field Diffie-Hellman; what is cheapest
- * for GnuTLS first. */
+/* Versions, suites, groups and signatures as Mozilla's intermediate set has them, but for finite-field Diffie-Hellman; what
+ * is cheapest for GnuTLS first. */
 static const char intermediate[] = "NONE:+VERS-TLS1.3:+VERS-TLS1.2:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AEAD:"
 	"+ECDHE-ECDSA:+ECDHE-RSA:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+SIGN-ECDSA-SECP256R1-SHA256:"
 	"+SIGN-ECDSA-SHA256:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256:+SIGN-ECDSA-SECP384R1-SHA384:+SIGN-ECDSA-SHA384:"

@@ -2,9 +2,10 @@
 /*
  * terminate: TLS with clients: the handshake, and what it told.
  *
- * The ClientHello decides: its name chooses the [certificate] section, the hooks of handshake say what is asked of the client there,
- * and the key for its tickets is made of both. So a session is resumed only where it began, under the same demands: what it proved
- * counts nowhere else. Once whole, a connection keeps a struct termination of a few words; what only the handshake needs is freed.
+ * The ClientHello decides: its name chooses the [certificate] section, the hooks of handshake say what is asked of the client
+ * there, and the key for its tickets is made of both. So a session is resumed only where it began, under the same demands:
+ * what it proved counts nowhere else. Once whole, a connection keeps a struct termination of a few words; what only the
+ * handshake needs is freed.
  */
 #ifndef WEIR_SERVER_TERMINATE_H
 #define WEIR_SERVER_TERMINATE_H
@@ -43,15 +44,16 @@ enum terminate_result {
 	TERMINATE_GONE		/* close */
 };
 
-/* Begin or go on with a client's handshake. What lies in c->in is taken for its first bytes; at the end it is content. `hooks` runs the hooks
- * of handshake; false ends it. */
+/* Begin or go on with a client's handshake. What lies in c->in is taken for its first bytes; at the end it is content.
+ * `hooks` runs the hooks of handshake; false ends it. */
 enum terminate_result terminate(struct weir_connection *, const struct generation *, const struct listen *,
 	bool (*hooks)(struct weir_connection *, const struct listen *));
 
 /* The connection ends, or its handshake need not be gone on with. NULL is fine. */
 void terminate_forget(struct weir_connection *);
 
-/* The priorities of GnuTLS for what [listen] says; they live as long as the process. NULL: *why says what is wrong. Main thread. */
+/* The priorities of GnuTLS for what [listen] says; they live as long as the process. NULL: *why says what is wrong. Main
+ * thread. */
 struct gnutls_priority_st *terminate_priorities(const char *text, const char **why);
 
 #endif

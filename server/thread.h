@@ -109,7 +109,8 @@ struct threads {
 	_Atomic int64_t connection_limit;
 	int64_t patience;		/* with `drain`: how long idle clients may stay */
 	uint64_t published_at;		/* exchange_clock */
-	unsigned running, undrained, taking;	/* threads not ended; not drained; that have not taken the newest generation over */
+	/* Threads not ended; not drained; that have not taken the newest generation over. */
+	unsigned running, undrained, taking;
 
 	/* Called on the main thread. */
 	void (*taken)(void *argument);		/* every thread uses the generation published last */

@@ -56,7 +56,8 @@ seals(const uint8_t key[TICKET_KEY], const uint8_t *name, int64_t rotation)
 	for (int back = 0; back < 2 && !found; back++, period--) {
 		for (int i = 0; i < 8; i++)
 			text[i] = (uint8_t)(period >> (56 - 8 * i));
-		found = gnutls_hash_fast(GNUTLS_DIG_SHA3_512, text, sizeof(text), made) == 0 && memcmp(made, name, TICKET_NAME) == 0;
+		found = gnutls_hash_fast(GNUTLS_DIG_SHA3_512, text, sizeof(text), made) == 0
+			&& memcmp(made, name, TICKET_NAME) == 0;
 	}
 	gnutls_memset(text, 0, sizeof(text));
 	gnutls_memset(made, 0, sizeof(made));

@@ -2,13 +2,13 @@
 /*
  * tls: records in, records out.
  *
- * GnuTLS asks for a record's head and then for its body; one recv brings many records, so what it pulls is served from the thread's
- * scratch, which is empty again when a read ends: no more is received than fits the reader's buffer when opened, and GnuTLS itself keeps the
- * piece of a record that has not come whole. During the handshake it pulls from the socket just what it asks for, so that what
- * follows stays there and is announced by an event.
+ * GnuTLS asks for a record's head and then for its body; one recv brings many records, so what it pulls is served from the
+ * thread's scratch, which is empty again when a read ends: no more is received than fits the reader's buffer when opened, and
+ * GnuTLS itself keeps the piece of a record that has not come whole. During the handshake it pulls from the socket just what
+ * it asks for, so that what follows stays there and is announced by an event.
  *
- * What it pushes goes to the socket at once; several records of one write are gathered first. What the socket does not take lies in
- * the outlet that is being written, and from then on all records go behind it.
+ * What it pushes goes to the socket at once; several records of one write are gathered first. What the socket does not take
+ * lies in the outlet that is being written, and from then on all records go behind it.
  */
 #include "tls.h"
 

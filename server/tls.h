@@ -2,9 +2,10 @@
 /*
  * tls: a TLS session (GnuTLS) on a wire, for either side, and its record layer.
  *
- * buffer_receive and outlet_send (buffer.h, outlet.h) find it at their wire and read and write through it; nobody else needs to
- * know. A queue in an outlet always holds what goes to the socket, sealed: flushing knows nothing of TLS. What GnuTLS says by itself
- * (alerts, tickets, key updates) goes behind what is queued, so that records leave in the order in which they were sealed.
+ * buffer_receive and outlet_send (buffer.h, outlet.h) find it at their wire and read and write through it; nobody else needs
+ * to know. A queue in an outlet always holds what goes to the socket, sealed: flushing knows nothing of TLS. What GnuTLS says
+ * by itself (alerts, tickets, key updates) goes behind what is queued, so that records leave in the order in which they were
+ * sealed.
  *
  * The session belongs to its wire and to the thread that has that; it moves with the wire. An idle one holds no buffer.
  */
@@ -39,8 +40,9 @@ gnutls_session_t tls_session(const struct tls *);
 /* Bytes that were received before the session began; taken over. */
 void tls_give_early(struct tls *, struct buffer **);
 
-/* Go on with the handshake. READ and WRITE: call again when the socket can be read, or written. FAILED: *why is a text for the log, valid
- * until the next call on this thread. After DONE bytes may be there already that no event announces: read at once. */
+/* Go on with the handshake. READ and WRITE: call again when the socket can be read, or written. FAILED: *why is a text for
+ * the log, valid until the next call on this thread. After DONE bytes may be there already that no event announces: read at
+ * once. */
 enum tls_result { TLS_DONE, TLS_READ, TLS_WRITE, TLS_FAILED };
 enum tls_result tls_handshake(struct tls *, const char **why);
 

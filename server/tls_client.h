@@ -2,8 +2,9 @@
 /*
  * tls_client: TLS towards origins and proxies: whom a session must reach, what it shows, and whether that came about.
  *
- * The certificate is judged while the handshake runs (trust.h), so that nothing of ours goes to one that is not good, not even our own.
- * A resumed session shows none: it stands on the judgement of the one that its ticket is from, which `judged` dates.
+ * The certificate is judged while the handshake runs (trust.h), so that nothing of ours goes to one that is not good, not
+ * even our own. A resumed session shows none: it stands on the judgement of the one that its ticket is from, which `judged`
+ * dates.
  */
 #ifndef WEIR_SERVER_TLS_CLIENT_H
 #define WEIR_SERVER_TLS_CLIENT_H
@@ -45,10 +46,10 @@ struct tls_client {
 /* Is it an IP address, which is not sent as SNI (RFC 6066, 3)? */
 bool tls_client_is_number(const char *host);
 
-/* Begin on this wire. `host` is the logical host, for where the settings name none; NULL: there is none. The client and all that it is
- * given must last until the handshake is done or the wire is closed. False: see `why`. */
-bool tls_client_begin(struct tls_client *, struct wire *, const struct weir_peer_tls *, const struct tls_terms *, const char *host,
-	const struct tls_ticket *);
+/* Begin on this wire. `host` is the logical host, for where the settings name none; NULL: there is none. The client and all
+ * that it is given must last until the handshake is done or the wire is closed. False: see `why`. */
+bool tls_client_begin(struct tls_client *, struct wire *, const struct weir_peer_tls *, const struct tls_terms *,
+	const char *host, const struct tls_ticket *);
 
 /* As tls_handshake; DONE means that the other side is who it shall be. */
 enum tls_result tls_client_go(struct tls_client *, struct wire *);

@@ -39,7 +39,8 @@ note_foreign(gnutls_x509_crl_t crl, struct credential_notes *notes)
 
 	gnutls_x509_crl_get_issuer_dn3(crl, &issuer, 0);
 	credential_note(notes, REVOCATIONS, false, "its list of %s was signed by none of the authorities beside it; name "
-		"the file of that issuer's certificate, too", issuer.data != NULL ? (const char *)issuer.data : "an unknown issuer");
+		"the file of that issuer's certificate, too", issuer.data != NULL ? (const char *)issuer.data
+		: "an unknown issuer");
 	gnutls_free(issuer.data);
 }
 
@@ -78,7 +79,8 @@ digest(struct trust_content *trust)
 	for (unsigned i = 0; i < trust->authority_count + trust->revocation_count; i++) {
 		if ((i < trust->authority_count ?
 			gnutls_x509_crt_export2(trust->authorities[i], GNUTLS_X509_FMT_DER, &der) :
-			gnutls_x509_crl_export2(trust->revocations[i - trust->authority_count], GNUTLS_X509_FMT_DER, &der)) != 0) {
+			gnutls_x509_crl_export2(trust->revocations[i - trust->authority_count],
+				GNUTLS_X509_FMT_DER, &der)) != 0) {
 			digest.failed = true;
 			continue;
 		}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tunnel: both connections carry bytes, not HTTP: after 101 (Switching Protocols), because the client asked for it (CONNECT), or because
- * it never spoke HTTP (passthrough.c).
+ * tunnel: both connections carry bytes, not HTTP: after 101 (Switching Protocols), because the client asked for it (CONNECT),
+ * or because it never spoke HTTP (passthrough.c).
  *
- * Each side's end is passed on once all that came before it has been; the tunnel is over when both have ended, or when neither has
- * moved anything for the route's tunnel_timeout. Neither connection is ever used again.
+ * Each side's end is passed on once all that came before it has been; the tunnel is over when both have ended, or when
+ * neither has moved anything for the route's tunnel_timeout. Neither connection is ever used again.
  */
 #include <string.h>
 
@@ -19,7 +19,8 @@ enum side { SIDE_MOVED, SIDE_RESTS, SIDE_BLOCKED, SIDE_BROKEN };
 
 /* Move bytes one way: from a socket (through *in) to an outlet. Its end is passed on once (*passed). */
 static enum side
-move(struct thread *t, struct wire *from, bool *eof, struct buffer **in, struct outlet *out, struct wire *to, bool *passed, uint64_t *bytes)
+move(struct thread *t, struct wire *from, bool *eof, struct buffer **in, struct outlet *out, struct wire *to, bool *passed,
+	uint64_t *bytes)
 {
 	enum outlet_result result = out->queued > 0 ? outlet_flush(out, to) : OUTLET_SENT;
 
@@ -148,7 +149,8 @@ tunnel_relay(struct weir_exchange *x)
 	}
 	arm(x);
 	if (!client_want(c, !c->eof && up != SIDE_BLOCKED) || !upstream_want_write(u, up == SIDE_BLOCKED)
-			|| !upstream_want_read(u, !u->eof && down != SIDE_BLOCKED) || !exchange_want_write(x, down == SIDE_BLOCKED))
+			|| !upstream_want_read(u, !u->eof && down != SIDE_BLOCKED)
+			|| !exchange_want_write(x, down == SIDE_BLOCKED))
 		exchange_abort(x, "no memory for the tunnel");
 	return WEIR_PHASES;
 }

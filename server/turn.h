@@ -2,12 +2,13 @@
 /*
  * turn: what waits for the end of a turn of the event loop.
  *
- * A turn is what one wait for events has brought. Small messages are not received, served and sent one by one: a turn receives them
- * all, then serves them all, then sends all that came of it. Our own code and that of the system calls then do not push each other out
- * of the processor's caches with each message. Nothing waits for more to come: alone in its turn, a message goes through at once.
+ * A turn is what one wait for events has brought. Small messages are not received, served and sent one by one: a turn
+ * receives them all, then serves them all, then sends all that came of it. Our own code and that of the system calls then do
+ * not push each other out of the processor's caches with each message. Nothing waits for more to come: alone in its turn, a
+ * message goes through at once.
  *
- * Who waits keeps what it waits with, and a place in the turn for each stage. A turn belongs to its thread. It has few places: who
- * finds none goes on at once.
+ * Who waits keeps what it waits with, and a place in the turn for each stage. A turn belongs to its thread. It has few
+ * places: who finds none goes on at once.
  */
 #ifndef WEIR_SERVER_TURN_H
 #define WEIR_SERVER_TURN_H
@@ -36,7 +37,8 @@ struct turn {
 	unsigned count[TURN_STAGES];
 };
 
-/* Have this called in the turn's stage; the place is given up by then. Nothing to do if there is one already. False: none is left. */
+/* Have this called in the turn's stage; the place is given up by then. Nothing to do if there is one already. False: none is
+ * left. */
 bool turn_join(struct turn *, enum turn_stage, struct turn_places *, void (*)(void *owner), void *owner);
 
 /* Give all places up: the owner goes. */

@@ -2,9 +2,9 @@
 /*
  * upload: a request's body on its way from the client to the origin, with back-pressure; or to nowhere.
  *
- * One loop: what is queued for the origin goes first; while anything is, nothing more is read from the client. A read that did not fill
- * its buffer has emptied the socket, so the loop ends without asking again; after a few rounds it gives way to others, and its
- * read event brings it back.
+ * One loop: what is queued for the origin goes first; while anything is, nothing more is read from the client. A read that
+ * did not fill its buffer has emptied the socket, so the loop ends without asking again; after a few rounds it gives way to
+ * others, and its read event brings it back.
  */
 #include <string.h>
 
@@ -178,7 +178,8 @@ upload_relay(struct weir_exchange *x)
 	return WEIR_PHASES;
 }
 
-/* --- the rest of an upload that nobody wants ------------------------------------------------------------------------------------ */
+/* --- the rest of an upload that nobody wants
+ * ------------------------------------------------------------------------------------ */
 
 enum weir_phase
 upload_drain(struct weir_exchange *x)

@@ -65,7 +65,8 @@ bool upstream_want_write(struct upstream *, bool wanted);
 /* Is it still open, and silent? One system call; with TLS one more if there is something, which may be a new ticket or key. */
 bool upstream_is_alive(struct upstream *);
 
-/* Was nothing heard of it, neither in this turn of the loop nor since its reads were last wanted? No system call if so; else as above. */
+/* Was nothing heard of it, neither in this turn of the loop nor since its reads were last wanted? No system call if so; else
+ * as above. */
 bool upstream_is_silent(struct upstream *);
 
 /* It has served, and may have brought what lets the next TLS session with its server resume: keep that in the pool. */

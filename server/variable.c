@@ -238,7 +238,8 @@ static const char *
 ask_module(struct weir_exchange *x, const struct template_piece *piece)
 {
 	const struct generation *g = x->generation;
-	const void *const *settings = (const void *const *)(x->route != NULL ? x->route->module_settings : x->listen->module_settings);
+	const void *const *settings = (const void *const *)(x->route != NULL ? x->route->module_settings
+		: x->listen->module_settings);
 	const struct hook *before = x->hook;
 	struct hook as = { .module = g->modules[piece->slot], .slot = piece->slot, .settings = settings[piece->slot],
 		.state = g->request_states[piece->slot] };

@@ -270,7 +270,8 @@ weir_set_authority(struct weir_exchange *x, const char *authority)
 	rewritten(x);
 }
 
-/* --- the response ------------------------------------------------------------------------------------------------------------ */
+/* --- the response
+ * ------------------------------------------------------------------------------------------------------------ */
 
 int
 weir_status(struct weir_exchange *x)
@@ -333,7 +334,8 @@ weir_body_will_change(struct weir_exchange *x, enum weir_message which)
 		x->upload_changes = true;
 }
 
-/* --- around it --------------------------------------------------------------------------------------------------------------- */
+/* --- around it
+ * --------------------------------------------------------------------------------------------------------------- */
 
 struct weir_connection *
 weir_exchange_connection(struct weir_exchange *x)

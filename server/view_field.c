@@ -2,8 +2,8 @@
 /*
  * view_field: the fields of an exchange's messages as modules see them (weir/exchange.h).
  *
- * What a module sets is held to the same rules as what a peer sends: a bad name or value fails the request, and what belongs to the
- * core (framing, and Host of a request) is left as it is and counted.
+ * What a module sets is held to the same rules as what a peer sends: a bad name or value fails the request, and what belongs
+ * to the core (framing, and Host of a request) is left as it is and counted.
  */
 #include <string.h>
 
@@ -170,6 +170,13 @@ weir_remove_field(struct weir_exchange *x, enum weir_message which, const char *
 		fields_remove(fields_of(x, which), name, length);
 }
 
+/* A letter in lower case, an underscore as the dash that CGI makes of it. */
+static unsigned char
+dashed(char letter)
+{
+	return text_lower((unsigned char)(letter == '_' ? '-' : letter));
+}
+
 /* The name, any case and with '_' for '-', is one of the list, or begins with one that ends in '-'. */
 static bool
 is_listed(const struct field *field, const char *const *names)
@@ -180,7 +187,7 @@ is_listed(const struct field *field, const char *const *names)
 
 		if (prefix ? field->name_length < length : field->name_length != length)
 			continue;
-		while (i < length && text_lower((unsigned char)(field->name[i] == '_' ? '-' : field->name[i])) == (unsigned char)(*names)[i])
+		while (i < length && dashed(field->name[i]) == (unsigned char)(*names)[i])
 			i++;
 		if (i == length)
 			return true;

@@ -42,8 +42,8 @@ void wire_cut(struct wire *);
 /* We send no more; what was sent still arrives. False when the connection is broken. */
 bool wire_end(struct wire *);
 
-/* What waits to be read, without reading it: 1 bytes, BUFFER_NOTHING, BUFFER_END or BUFFER_RESET (buffer.h). One system call. With TLS
- * the bytes may turn out to be no content. */
+/* What waits to be read, without reading it: 1 bytes, BUFFER_NOTHING, BUFFER_END or BUFFER_RESET (buffer.h). One system call.
+ * With TLS the bytes may turn out to be no content. */
 int wire_peek(const struct wire *);
 
 /* Is there something to be read that was received already, so that no event will announce it? Only with TLS. */

@@ -22,7 +22,8 @@ WEIR_API void *weir_build_alloc(struct weir_build *, size_t count, size_t size);
 WEIR_API const char *weir_build_printf(struct weir_build *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Report an error; the build goes on, so that all errors are seen, and then fails. The message is shown with file and line of
- * the line or section that is being checked (in `check` and `parse`), or of the route or upstream named last by weir_build_at_…. */
+ * the line or section that is being checked (in `check` and `parse`), or of the route or upstream named last by
+ * weir_build_at_…. */
 WEIR_API void weir_build_error(struct weir_build *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 WEIR_API void weir_build_warning(struct weir_build *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 WEIR_API void weir_build_at_route(struct weir_build *, const struct weir_route *);
@@ -32,16 +33,18 @@ WEIR_API void weir_build_at_upstream(struct weir_build *, const struct weir_upst
 WEIR_API const struct weir_template *weir_build_template(struct weir_build *, const char *text);
 
 /* Parse an endpoint or a range as an option of that type would; false leaves the reason in *why (static). */
-WEIR_API bool weir_parse_address(struct weir_build *, const char *text, int default_port, struct weir_address *, const char **why);
+WEIR_API bool weir_parse_address(struct weir_build *, const char *text, int default_port, struct weir_address *,
+	const char **why);
 WEIR_API bool weir_parse_network(const char *text, struct weir_network *, const char **why);
 
-/* An identity to show: a certificate chain in PEM (the own certificate first, then who issued it), its private key (NULL: in the
- * same file), and an OCSP response to staple (NULL: none). A trust: authorities in PEM (NULL: those of this machine), and their lists
- * of revoked certificates (NULL: none). Paths are absolute, as options of type WEIR_PATH give them. The files are read later, not on
- * this thread: what is wrong with them is reported with the line that names them, and fails the build. They are looked at again
- * when they change, so the handle stays good while its generation lives. Equal files, equal handles. In `check` or `build`; NULL
- * only without memory. */
-WEIR_API const struct weir_identity *weir_build_identity(struct weir_build *, const char *certificate, const char *key, const char *staple);
+/* An identity to show: a certificate chain in PEM (the own certificate first, then who issued it), its private key (NULL: in
+ * the same file), and an OCSP response to staple (NULL: none). A trust: authorities in PEM (NULL: those of this machine), and
+ * their lists of revoked certificates (NULL: none). Paths are absolute, as options of type WEIR_PATH give them. The files are
+ * read later, not on this thread: what is wrong with them is reported with the line that names them, and fails the build.
+ * They are looked at again when they change, so the handle stays good while its generation lives. Equal files, equal handles.
+ * In `check` or `build`; NULL only without memory. */
+WEIR_API const struct weir_identity *weir_build_identity(struct weir_build *, const char *certificate, const char *key,
+	const char *staple);
 WEIR_API const struct weir_trust *weir_build_trust(struct weir_build *, const char *authorities, const char *revocations);
 
 /* Is this only a check (`weir -t`)? Then `build` must not create, change or bind anything outside the process. */

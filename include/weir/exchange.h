@@ -59,8 +59,8 @@ WEIR_API int weir_version(struct weir_exchange *);
 WEIR_API bool weir_method_is_idempotent(struct weir_exchange *);
 WEIR_API bool weir_method_is_safe(struct weir_exchange *);
 
-/* Rewrite the request, copied. The path is a path without query (checked and normalised; a bad one fails the request);
- * query may be NULL. In the phases access and cache these make route and access run again, at most 10 times; in later ones they do
+/* Rewrite the request, copied. The path is a path without query (checked and normalised; a bad one fails the request); query
+ * may be NULL. In the phases access and cache these make route and access run again, at most 10 times; in later ones they do
  * nothing and are counted. */
 WEIR_API void weir_set_path(struct weir_exchange *, const char *path);
 WEIR_API void weir_set_query(struct weir_exchange *, const char *query);
@@ -77,19 +77,21 @@ WEIR_API const char *weir_field(struct weir_exchange *, enum weir_message, const
 
 /* Walk over the fields: *position starts at 0 and moves on; false at the end. With `name` not NULL on entry of the walk, see
  * weir_field_next_named for fields of one name only. Editing while walking is not allowed. */
-WEIR_API bool weir_field_next(struct weir_exchange *, enum weir_message, unsigned *position, const char **name, const char **value);
+WEIR_API bool weir_field_next(struct weir_exchange *, enum weir_message, unsigned *position, const char **name,
+	const char **value);
 WEIR_API const char *weir_field_next_named(struct weir_exchange *, enum weir_message, const char *name, unsigned *position);
 
-/* Append a field; replace all of that name by one; remove all of that name. The name must live as long as the exchange, the value
- * is copied. A bad name or value (RFC 9110, 5.5: control characters) fails the request. The framing fields (Connection,
- * Content-Length, Transfer-Encoding, Upgrade, Keep-Alive) are the core's: touching them does nothing and is counted. So does a value
- * of NULL, as weir_printf and weir_expand give it where memory ran out. */
+/* Append a field; replace all of that name by one; remove all of that name. The name must live as long as the exchange, the
+ * value is copied. A bad name or value (RFC 9110, 5.5: control characters) fails the request. The framing fields (Connection,
+ * Content-Length, Transfer-Encoding, Upgrade, Keep-Alive) are the core's: touching them does nothing and is counted. So does
+ * a value of NULL, as weir_printf and weir_expand give it where memory ran out. */
 WEIR_API void weir_add_field(struct weir_exchange *, enum weir_message, const char *name, const char *value);
 WEIR_API void weir_set_field(struct weir_exchange *, enum weir_message, const char *name, const char *value);
 WEIR_API void weir_remove_field(struct weir_exchange *, enum weir_message, const char *name);
 
-/* Remove in one walk all whose name is in a list, which NULL ends and which is of lower case; one that ends in '-' stands for all that
- * begin so. An underscore in a field's name counts as the dash that CGI makes of it. What is the core's stays, and is counted. */
+/* Remove in one walk all whose name is in a list, which NULL ends and which is of lower case; one that ends in '-' stands for
+ * all that begin so. An underscore in a field's name counts as the dash that CGI makes of it. What is the core's stays, and
+ * is counted. */
 WEIR_API void weir_remove_fields(struct weir_exchange *, enum weir_message, const char *const *names);
 
 /* The common cases by name. */
@@ -124,7 +126,8 @@ WEIR_API int weir_response_version(struct weir_exchange *);
 WEIR_API void weir_respond(struct weir_exchange *, int status, const char *type, const char *body, size_t length);
 
 /* Name the error to answer and its cause for the logs (formatted, copied); afterwards return WEIR_FAIL. */
-WEIR_API void weir_fail(struct weir_exchange *, int status, const char *format, ...) __attribute__((format(printf, 3, 4))) __attribute__((cold));
+WEIR_API void weir_fail(struct weir_exchange *, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4))) __attribute__((cold));
 
 /* Why it went wrong, for the phases error and log: NULL when nothing did. */
 WEIR_API const char *weir_failure(struct weir_exchange *);
@@ -140,13 +143,14 @@ struct weir_tunnel {
 	int64_t idle;		/* milliseconds without a byte either way; 0: the route's tunnel_timeout */
 	int64_t total;		/* milliseconds from its beginning on; 0: no bound */
 	uint64_t bytes;		/* both ways together, beyond which it is cut; 0: no bound */
-	const char *sni;	/* the client must begin with a ClientHello of TLS that asks for this name (in lower case; "": for none),
-				 * else it is cut; NULL: it may say what it likes. Lives as long as the exchange */
+	/* The client must begin with a ClientHello of TLS that asks for this name (in lower case; "": for none), else it is
+	 * cut; NULL: it may say what it likes. Lives as long as the exchange. */
+	const char *sni;
 };
 
-/* Answer this CONNECT by a tunnel to its peer (RFC 9110, 9.3.6), once a new connection to the peer is there: the client gets 200, and
- * bytes go both ways until both sides have ended. The route or weir_choose_upstream must give an upstream. The struct is copied. Up to
- * the phase peer; for other requests it does nothing and is counted. */
+/* Answer this CONNECT by a tunnel to its peer (RFC 9110, 9.3.6), once a new connection to the peer is there: the client gets
+ * 200, and bytes go both ways until both sides have ended. The route or weir_choose_upstream must give an upstream. The
+ * struct is copied. Up to the phase peer; for other requests it does nothing and is counted. */
 WEIR_API void weir_tunnel(struct weir_exchange *, const struct weir_tunnel *);
 
 /* --- around it ----------------------------------------------------------------------------------------------- */
@@ -154,7 +158,8 @@ WEIR_API void weir_tunnel(struct weir_exchange *, const struct weir_tunnel *);
 /* The client's connection, and its address: as seen by the socket, or as a trusted module has set it (copied). */
 WEIR_API struct weir_connection *weir_exchange_connection(struct weir_exchange *);
 WEIR_API const struct sockaddr *weir_client_address(struct weir_exchange *);
-WEIR_API const struct sockaddr *weir_peer_address(struct weir_exchange *);	/* the connection's (below), whatever a request says */
+/* The connection's (below), whatever a request says. */
+WEIR_API const struct sockaddr *weir_peer_address(struct weir_exchange *);
 WEIR_API void weir_set_client_address(struct weir_exchange *, const struct sockaddr *);
 WEIR_API void weir_set_scheme(struct weir_exchange *, const char *scheme);	/* "http" or "https", as the client saw it */
 
@@ -162,15 +167,16 @@ WEIR_API const struct sockaddr *weir_connection_address(struct weir_connection *
 WEIR_API const struct sockaddr *weir_connection_local(struct weir_connection *);	/* the listener's side */
 WEIR_API const char *weir_connection_listener(struct weir_connection *);		/* the name of its [listen] section */
 
-/* What the client has sent so far, before TLS and HTTP have seen any of it; NULL and 0: nothing yet. Valid until the hook returns. A hook of
- * accept that needs more returns WEIR_WAIT and is called again when more has come. The connection is closed when it ends first, when
- * head_timeout passes, or when a hook wants more than 64 KiB. In accept only; else there is nothing. */
+/* What the client has sent so far, before TLS and HTTP have seen any of it; NULL and 0: nothing yet. Valid until the hook
+ * returns. A hook of accept that needs more returns WEIR_WAIT and is called again when more has come. The connection is
+ * closed when it ends first, when head_timeout passes, or when a hook wants more than 64 KiB. In accept only; else there is
+ * nothing. */
 WEIR_API const char *weir_connection_peek(struct weir_connection *, size_t *length);
 /* Take the first `length` of these bytes away, at most what peek gave: nobody sees them again. In accept only. */
 WEIR_API void weir_connection_skip(struct weir_connection *, size_t length);
-/* Whom the connection is from, and where it went, as a trusted sender in front has told (copied): they take the place of the socket's
- * for everybody, also where connections are counted by client. Families: IPv4, IPv6 or AF_UNIX (the client's only). In accept only.
- * False: that client has as many connections as it may; return WEIR_FAIL then. */
+/* Whom the connection is from, and where it went, as a trusted sender in front has told (copied): they take the place of the
+ * socket's for everybody, also where connections are counted by client. Families: IPv4, IPv6 or AF_UNIX (the client's only).
+ * In accept only. False: that client has as many connections as it may; return WEIR_FAIL then. */
 WEIR_API bool weir_connection_set_address(struct weir_connection *, const struct sockaddr *);
 WEIR_API void weir_connection_set_local(struct weir_connection *, const struct sockaddr *);
 

@@ -61,8 +61,9 @@ enum weir_verdict {
  * struct of this request, zeroed at the start. Either is NULL when the module declares its size as 0. */
 typedef enum weir_verdict weir_hook(struct weir_exchange *, const void *settings, void *state);
 
-/* A hook of the phases accept and handshake; `state` is the struct of this connection. Allowed: NEXT, DONE, FAIL (close); in accept
- * also WAIT: call me again when more bytes have come (weir_connection_peek). With TLS, handshake comes twice (weir/tls.h). */
+/* A hook of the phases accept and handshake; `state` is the struct of this connection. Allowed: NEXT, DONE, FAIL (close); in
+ * accept also WAIT: call me again when more bytes have come (weir_connection_peek). With TLS, handshake comes twice
+ * (weir/tls.h). */
 typedef enum weir_verdict weir_connection_hook(struct weir_connection *, const void *settings, void *state);
 
 /* A run of body bytes on its way. A hook reads it and may point it at other bytes (in the exchange's memory or its own,

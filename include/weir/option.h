@@ -74,7 +74,8 @@ struct weir_option {
 	enum weir_type type;
 	size_t offset;		/* in the settings struct */
 	bool required;
-	bool repeat;		/* may stand many times; `offset` is a struct weir_list. A section's lines replace the default's */
+	/* May stand many times; `offset` is a struct weir_list. A section's lines replace the default's. */
+	bool repeat;
 	bool secret;		/* shown as *** by `weir -T` */
 	bool bare;		/* the module owns the plain key NAME in the section kinds of `in`; otherwise it is MODULE.NAME */
 	unsigned in;		/* WEIR_IN_…; 0: WEIR_IN_MODULE | WEIR_IN_ROUTE */

@@ -28,7 +28,8 @@ struct weir_peer_tls {
 	bool on;
 	enum weir_verify verify;
 	const char *sni;	/* NULL: the logical host (of a proxy: its name in the address); "": none is sent */
-	const char *verify_name;	/* the DNS name or IP address that the certificate must be for; NULL: as `sni`, or that host */
+	/* The DNS name or IP address that the certificate must be for; NULL: as `sni`, or that host. */
+	const char *verify_name;
 	const struct weir_trust *trust;	/* NULL: the CAs that this machine trusts */
 	const struct weir_identity *identity;	/* what we show when asked; NULL: none */
 	const char *alpn;	/* protocols to offer, best first, separated by spaces; NULL: none */
@@ -45,17 +46,19 @@ struct weir_via {
 };
 
 struct weir_peer {
-	struct weir_address address;	/* where to dial: numeric, a name, or a Unix socket; with `via` what the last proxy is asked for */
+	/* Where to dial: numeric, a name, or a Unix socket; with `via` what the last proxy is asked for. */
+	struct weir_address address;
 	struct weir_address bind;	/* the local address to dial from; length 0: any */
 	const char *host;		/* the authority that the origin sees; NULL: the client's */
 	const struct weir_via *via;	/* through these proxies, the nearest first; NULL: directly */
-	const char *preface;		/* bytes to say first on a new connection, inside all tunnels and before TLS; NULL: none */
+	/* Bytes to say first on a new connection, inside all tunnels and before TLS; NULL: none. */
+	const char *preface;
 	size_t preface_length;
 	struct weir_peer_tls tls;	/* with the peer, inside all tunnels */
 
-	/* May this address be dialled? Asked of each address of the peer (numeric, or from a look-up) before it is dialled, and of
-	 * a pooled connection's before it is used; not of a proxy's, nor of what a proxy looks up. NULL: all may. Where none may, the
-	 * failure is WEIR_PEER_FORBIDDEN. */
+	/* May this address be dialled? Asked of each address of the peer (numeric, or from a look-up) before it is dialled,
+	 * and of a pooled connection's before it is used; not of a proxy's, nor of what a proxy looks up. NULL: all may.
+	 * Where none may, the failure is WEIR_PEER_FORBIDDEN. */
 	bool (*permit)(void *argument, const struct sockaddr *);
 	void *permit_argument;
 
@@ -72,8 +75,9 @@ WEIR_API const struct weir_upstream *weir_upstream(struct weir_exchange *);
 WEIR_API const void *weir_upstream_settings(struct weir_exchange *);
 WEIR_API void weir_choose_upstream(struct weir_exchange *, const struct weir_upstream *);
 
-/* An upstream without servers whose settings are the defaults: for a module that names the peer by itself in the phase peer (choose it
- * in an earlier one). Its index is behind those of all others, so that who keeps a table of upstreams looks for servers first. */
+/* An upstream without servers whose settings are the defaults: for a module that names the peer by itself in the phase peer
+ * (choose it in an earlier one). Its index is behind those of all others, so that who keeps a table of upstreams looks for
+ * servers first. */
 WEIR_API const struct weir_upstream *weir_direct_upstream(struct weir_exchange *);
 
 /* Choose a server: its address goes into the peer. The server chosen last; NULL at the beginning of each phase peer. */

@@ -18,11 +18,11 @@ struct weir_token {
 	uint64_t generation;
 };
 
-/* Suspend this exchange for at most `deadline` milliseconds. When the deadline passes, the exchange goes on as if the hook had
- * returned `late` (WEIR_FAIL in a guard). If the wait ends without weir_resume (deadline, client gone, shutdown), `cancel` is
- * called once with `argument`, on the exchange's thread; it may be NULL. Returns a token with generation 0 when
- * there is no memory: return WEIR_FAIL then. With `late` or a resume of WEIR_AGAIN the hook that waited is called once more, to see
- * for itself what has changed. */
+/* Suspend this exchange for at most `deadline` milliseconds. When the deadline passes, the exchange goes on as if the hook
+ * had returned `late` (WEIR_FAIL in a guard). If the wait ends without weir_resume (deadline, client gone, shutdown),
+ * `cancel` is called once with `argument`, on the exchange's thread; it may be NULL. Returns a token with generation 0 when
+ * there is no memory: return WEIR_FAIL then. With `late` or a resume of WEIR_AGAIN the hook that waited is called once more,
+ * to see for itself what has changed. */
 WEIR_API struct weir_token weir_wait(struct weir_exchange *, int64_t deadline, enum weir_verdict late,
 	void (*cancel)(void *argument), void *argument);
 

@@ -2,9 +2,9 @@
 /*
  * weir/tls.h: what TLS tells of a client's connection, and what a module may ask the client for.
  *
- * Where a listener has `tls = yes`, hooks of handshake are called twice: in WEIR_TLS_HELLO, when the client has said whom it wants and
- * a [certificate] section was chosen, and in WEIR_TLS_WHOLE, when both sides are proven. WEIR_FAIL ends the handshake or the connection. On
- * other listeners they are called once, in WEIR_TLS_NONE.
+ * Where a listener has `tls = yes`, hooks of handshake are called twice: in WEIR_TLS_HELLO, when the client has said whom it
+ * wants and a [certificate] section was chosen, and in WEIR_TLS_WHOLE, when both sides are proven. WEIR_FAIL ends the
+ * handshake or the connection. On other listeners they are called once, in WEIR_TLS_NONE.
  *
  * All of this is for the connection's thread: in its hooks of handshake, and in all hooks of its exchanges. Texts live as
  * long as the connection. What is not known is NULL, 0 or false.
@@ -47,8 +47,8 @@ enum weir_place {
 /* The calling module's settings there. NULL where there is no such section: without TLS, say. In hooks of exchanges. */
 WEIR_API const void *weir_place_settings(struct weir_exchange *, enum weir_place);
 
-/* Once whole: "TLSv1.3"; the cipher suite by its IANA name; the protocol chosen by ALPN (RFC 7301), NULL without one; is it a session
- * that was resumed? */
+/* Once whole: "TLSv1.3"; the cipher suite by its IANA name; the protocol chosen by ALPN (RFC 7301), NULL without one; is it a
+ * session that was resumed? */
 WEIR_API const char *weir_tls_version(struct weir_connection *);
 WEIR_API const char *weir_tls_cipher(struct weir_connection *);
 WEIR_API const char *weir_tls_protocol(struct weir_connection *);
@@ -56,10 +56,10 @@ WEIR_API bool weir_tls_resumed(struct weir_connection *);
 
 /* --- the client's certificate ---------------------------------------------------------------------------------------- */
 
-/* Ask the client for a certificate: not, if it has one, or as a condition. What it shows is verified against the authorities, for
- * the use by clients, with at most `depth` certificates between it and one of them; what does not stand that ends the handshake. A
- * session is resumed only where the same was asked with the same authorities, and its certificate is verified again. In WEIR_TLS_HELLO only; the last
- * call holds. False at any other time. */
+/* Ask the client for a certificate: not, if it has one, or as a condition. What it shows is verified against the authorities,
+ * for the use by clients, with at most `depth` certificates between it and one of them; what does not stand that ends the
+ * handshake. A session is resumed only where the same was asked with the same authorities, and its certificate is verified
+ * again. In WEIR_TLS_HELLO only; the last call holds. False at any other time. */
 enum weir_ask { WEIR_ASK_NOTHING, WEIR_ASK_OPTIONAL, WEIR_ASK_REQUIRED };
 WEIR_API bool weir_tls_ask(struct weir_connection *, enum weir_ask, const struct weir_trust *, unsigned depth);
 
@@ -79,8 +79,8 @@ WEIR_API const void *weir_client_certificate(struct weir_connection *, unsigned 
  * file of them has changed since, it is verified anew. False for who has shown none. */
 WEIR_API bool weir_client_stands(struct weir_connection *, const struct weir_trust *, unsigned depth);
 
-/* Walk over its alternative names (RFC 5280, 4.2.1.6): *position starts at 0 and moves on; NULL at the end. Those of other kinds, or
- * with NUL in them, are passed over. */
+/* Walk over its alternative names (RFC 5280, 4.2.1.6): *position starts at 0 and moves on; NULL at the end. Those of other
+ * kinds, or with NUL in them, are passed over. */
 enum weir_name { WEIR_NAME_DNS, WEIR_NAME_EMAIL, WEIR_NAME_URI, WEIR_NAME_IP };
 WEIR_API const char *weir_client_name(struct weir_connection *, unsigned *position, enum weir_name *kind);
 

@@ -101,7 +101,8 @@ show(struct weir_reply *reply, void *g, int count, const char *const *arguments)
 enum purge { PURGE_URL, PURGE_PREFIX, PURGE_TAG };
 
 static bool
-purge_one(struct weir_reply *reply, struct cache_generation *generation, enum purge what, const char *text, bool soft, size_t *purged)
+purge_one(struct weir_reply *reply, struct cache_generation *generation, enum purge what, const char *text, bool soft,
+	size_t *purged)
 {
 	char room[CACHE_KEY_MOST];
 	struct cache_name name;

@@ -179,7 +179,8 @@ cache_body_abort(struct cache_store *store, struct cache_object *object)
 
 /* What lies in the ring, up to where it turns. */
 static bool
-read_ring(const struct cache_body *body, struct cache_cursor *cursor, uint64_t from, size_t most, const char **data, size_t *length)
+read_ring(const struct cache_body *body, struct cache_cursor *cursor, uint64_t from, size_t most, const char **data,
+	size_t *length)
 {
 	const struct cache_segment *ring = body->ring;
 	size_t at = (size_t)((cursor->position - from) % ring->size), part = ring->size - at;

@@ -66,7 +66,8 @@ load(void *argument)
 	if (result == CACHE_DUMP_READ)
 		weir_log(WEIR_LOG_NOTICE, "cache: %zu objects of %s are there again", count, chore->file);
 	else if (result == CACHE_DUMP_DAMAGED)
-		weir_log(WEIR_LOG_WARNING, "cache: %s is damaged: %zu objects were whole, and what is behind them is lost", chore->file, count);
+		weir_log(WEIR_LOG_WARNING, "cache: %s is damaged: %zu objects were whole, and what is behind them is lost",
+			chore->file, count);
 	else if (errno != ENOENT)
 		weir_log(WEIR_LOG_WARNING, "cache: cannot read %s: %s", chore->file, strerror(errno));
 	cache_store_release(&chore->store);

@@ -94,7 +94,8 @@ is_framing(const char *name)
 
 /* The fields that are stored, as lines, with a Date. SIZE_MAX: there is no room. */
 static size_t
-write_lines(struct weir_exchange *x, const struct cache_settings *set, const struct cache_response *response, char *to, size_t room)
+write_lines(struct weir_exchange *x, const struct cache_settings *set, const struct cache_response *response, char *to,
+	size_t room)
 {
 	const char *name, *value;
 	unsigned position = 0;
@@ -139,7 +140,8 @@ tags_of(struct weir_exchange *x)
 }
 
 static struct cache_draft
-draft_of(struct weir_exchange *x, struct cache_state *s, const struct cache_response *response, const struct cache_freshness *fresh)
+draft_of(struct weir_exchange *x, struct cache_state *s, const struct cache_response *response,
+	const struct cache_freshness *fresh)
 {
 	return (struct cache_draft){
 		.name = s->name,
@@ -167,8 +169,8 @@ serve(struct weir_exchange *x, const struct cache_settings *set, struct cache_st
 /* --- a 304 ------------------------------------------------------------------------------------------------------- */
 
 static size_t
-merge(struct weir_exchange *x, const struct cache_settings *set, const struct cache_response *response, const struct cache_object *old,
-	char *to, size_t room)
+merge(struct weir_exchange *x, const struct cache_settings *set, const struct cache_response *response,
+	const struct cache_object *old, char *to, size_t room)
 {
 	char *fresh = weir_alloc(x, CACHE_HEAD_MOST);
 	size_t length = fresh == NULL ? SIZE_MAX : write_lines(x, set, response, fresh, CACHE_HEAD_MOST);
@@ -341,7 +343,8 @@ cache_hear(struct weir_exchange *x, const void *settings, void *state)
 
 /* The name of what varies, and the mark that says by what. */
 static bool
-vary(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s, const struct cache_response *response, char *names)
+vary(struct weir_exchange *x, const struct cache_settings *set, struct cache_state *s, const struct cache_response *response,
+	char *names)
 {
 	if (response->vary_count == 0 || (set->rules.ignore & CACHE_IGNORE_VARY) != 0) {
 		s->name.variant = "";

@@ -34,8 +34,8 @@ enum cache_join {
 };
 
 /* Join the flight of this name in this store, or begin one. x is NULL for one that cannot wait: it then leads or is told
- * CACHE_WAITS without waiting. A leader that has brought nothing for `patience` milliseconds is joined by a second; at most `most`
- * milliseconds are waited. A seat that was promoted while it waited is told so here. */
+ * CACHE_WAITS without waiting. A leader that has brought nothing for `patience` milliseconds is joined by a second; at most
+ * `most` milliseconds are waited. A seat that was promoted while it waited is told so here. */
 enum cache_join cache_flight_join(const void *store, const struct cache_name *, struct cache_seat *, struct weir_exchange *,
 	int64_t patience, int64_t most);
 

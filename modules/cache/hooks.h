@@ -2,9 +2,8 @@
 /*
  * hooks: what the parts of the cache that meet requests have in common.
  *
- * lookup.c asks the store and lets requests wait for each other, fetch.c goes to the origin and admits what comes from there, fill.c
- * brings it in,
- * serve.c answers from an object, options.c reads what the operator wants, admin.c answers weirctl.
+ * lookup.c asks the store and lets requests wait for each other, fetch.c goes to the origin and admits what comes from there,
+ * fill.c brings it in, serve.c answers from an object, options.c reads what the operator wants, admin.c answers weirctl.
  */
 #ifndef CACHE_HOOKS_H
 #define CACHE_HOOKS_H
@@ -83,7 +82,8 @@ struct cache_state *cache_state_of(struct weir_exchange *, void *state);
 /* Read the request; NULL without memory. */
 struct cache_request *cache_read_request(struct weir_exchange *, enum weir_message);
 
-/* Write the variant for these names (cache_vary_write) into memory of the exchange, as part of the name. False when it cannot be. */
+/* Write the variant for these names (cache_vary_write) into memory of the exchange, as part of the name. False when it cannot
+ * be. */
 /* The name under which the response to this request is, or will be. False: it is not for the cache. */
 bool cache_name_it(struct weir_exchange *, const struct cache_settings *, struct cache_name *);
 bool cache_choose_variant(struct weir_exchange *, const struct cache_settings *, struct cache_name *, const char *vary);
@@ -108,7 +108,8 @@ void cache_put_mark(struct cache_store *, const struct cache_name *, uint64_t ep
 
 /* --- serve.c ----------------------------------------------------------------------------------------------------- */
 
-/* Answer with this object, a hold of which is taken over. WEIR_AGAIN: it passes by, and its beginning is gone: look for another. */
+/* Answer with this object, a hold of which is taken over. WEIR_AGAIN: it passes by, and its beginning is gone: look for
+ * another. */
 enum weir_verdict cache_serve(struct weir_exchange *, const struct cache_settings *, struct cache_state *, struct cache_object *);
 
 /* Tell in Cache-Status what was done with a response that is not from the cache. */

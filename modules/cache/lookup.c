@@ -2,8 +2,8 @@
 /*
  * lookup: from a request to an object, to a place among those who wait, or to the origin.
  *
- * The hook of the phase cache runs anew each time that a wait ends, and looks at the store as if for the first time: who resumed it
- * need not say why. So nothing that was found out before a wait is relied on after it.
+ * The hook of the phase cache runs anew each time that a wait ends, and looks at the store as if for the first time: who
+ * resumed it need not say why. So nothing that was found out before a wait is relied on after it.
  */
 #include "hooks.h"
 #include "vary.h"
@@ -180,7 +180,8 @@ refresh_it(struct weir_exchange *x, const struct cache_settings *set, const stru
 {
 	const struct cache_name *name = &s->name;
 	struct refresh *refresh = calloc(1, sizeof(*refresh) + name->key_length + name->variant_length);
-	struct weir_errand errand = { .method = "GET", .limit = set->fetch_time, .sink = { .end = end_refresh, .argument = refresh } };
+	struct weir_errand errand = { .method = "GET", .limit = set->fetch_time,
+		.sink = { .end = end_refresh, .argument = refresh } };
 
 	if (refresh == NULL)
 		return;
@@ -190,7 +191,8 @@ refresh_it(struct weir_exchange *x, const struct cache_settings *set, const stru
 	refresh->state.name.key = refresh->texts;
 	refresh->state.name.variant = refresh->texts + name->key_length;
 	refresh->store = cache_store_of(x);	/* the errand's generation holds it */
-	if (cache_flight_join(refresh->store, &refresh->state.name, &refresh->state.seat, NULL, INT64_MAX / 2, 0) != CACHE_LEADS) {
+	if (cache_flight_join(refresh->store, &refresh->state.name, &refresh->state.seat, NULL, INT64_MAX / 2, 0)
+			!= CACHE_LEADS) {
 		end_refresh(NULL, refresh);
 		return;
 	}

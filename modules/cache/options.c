@@ -99,7 +99,8 @@ cache_check(struct weir_build *build, void *settings)
 }
 
 const struct weir_option cache_options[] = {
-	{ "size", WEIR_SIZE, offsetof(struct cache_settings, size), .in = WEIR_IN_MODULE, .initial = "64M", .min = CACHE_SIZE_LEAST,
+	{ "size", WEIR_SIZE, offsetof(struct cache_settings, size), .in = WEIR_IN_MODULE, .initial = "64M",
+	  .min = CACHE_SIZE_LEAST,
 	  .max = INT64_MAX, .doc = "Memory for everything that the cache holds." },
 	{ "object_size", WEIR_SIZE, offsetof(struct cache_settings, object_size), .in = WEIR_IN_MODULE, .max = INT64_MAX,
 	  .doc = "The largest body that is stored; 0: an eighth of the size." },
@@ -109,12 +110,13 @@ const struct weir_option cache_options[] = {
 	  .doc = "What tells responses apart. Left out: scheme, authority, path and query." },
 	{ "bypass", WEIR_TEMPLATE, offsetof(struct cache_settings, bypass), .repeat = true,
 	  .doc = "Leave the cache out where this is not empty, 0 or -; for example ${request.cookie}." },
-	{ "ttl", WEIR_CUSTOM, offsetof(struct cache_settings, ttls), .repeat = true, .size = sizeof(struct cache_ttl), .parse = parse_ttl,
-	  .doc = "STATUS TIME [silent]: how long such responses are fresh, whatever they say (silent: if they say nothing); 0: they are "
-		"not stored. STATUS is 200, 301-308 or 5xx. The first that fits counts." },
+	{ "ttl", WEIR_CUSTOM, offsetof(struct cache_settings, ttls), .repeat = true, .size = sizeof(struct cache_ttl),
+	  .parse = parse_ttl,
+	  .doc = "STATUS TIME [silent]: how long such responses are fresh, whatever they say (silent: if they say nothing); "
+	  "0: they are not stored. STATUS is 200, 301-308 or 5xx. The first that fits counts." },
 	{ "ignore", WEIR_CHOICE, offsetof(struct cache_settings, ignore), .repeat = true, .choices = ignores,
-	  .doc = "What is to be ignored: cache_control, expires, set_cookie, vary or targeted of responses; request: Cache-Control and "
-		"Pragma of requests; authorization: that a request carries it." },
+	  .doc = "What is to be ignored: cache_control, expires, set_cookie, vary or targeted of responses; request: "
+	  "Cache-Control and Pragma of requests; authorization: that a request carries it." },
 	{ "lock_timeout", WEIR_DURATION, offsetof(struct cache_settings, lock_timeout), .initial = "5s", .min = 1, .max = 3600000,
 	  .doc = "When a fetch has brought nothing for so long, one of those who wait for it fetches, too." },
 	{ "lock_age", WEIR_DURATION, offsetof(struct cache_settings, lock_age), .initial = "60s", .min = 1, .max = 3600000,
@@ -122,9 +124,11 @@ const struct weir_option cache_options[] = {
 	{ "fetch_time", WEIR_DURATION, offsetof(struct cache_settings, fetch_time), .initial = "10m", .min = 1, .max = 86400000,
 	  .doc = "The most that fetching one body may take." },
 	{ "pass_time", WEIR_DURATION, offsetof(struct cache_settings, pass_time), .initial = "2m", .min = 1000, .max = 86400000,
-	  .doc = "How long it is remembered that a resource is not to be stored, so that requests for it do not wait for each other." },
+	  .doc = "How long it is remembered that a resource is not to be stored, so that requests for it do not wait for each "
+	  "other." },
 	{ "heuristic", WEIR_INTEGER, offsetof(struct cache_settings, heuristic), .initial = "10", .max = 100,
-	  .doc = "Percent of the time since Last-Modified that a response is fresh where it does not say; 0: no such estimates." },
+	  .doc = "Percent of the time since Last-Modified that a response is fresh where it does not say; 0: no such "
+	  "estimates." },
 	{ "heuristic_max", WEIR_DURATION, offsetof(struct cache_settings, heuristic_most), .initial = "1d", .max = INT64_MAX,
 	  .doc = "The most that is so estimated." },
 	{ "ttl_max", WEIR_DURATION, offsetof(struct cache_settings, ttl_most), .max = INT64_MAX,
@@ -136,9 +140,11 @@ const struct weir_option cache_options[] = {
 	{ "vary_max", WEIR_INTEGER, offsetof(struct cache_settings, vary_most), .initial = "8", .min = 1, .max = 32,
 	  .doc = "Responses that vary by more fields are not stored." },
 	{ "codings", WEIR_TEXT, offsetof(struct cache_settings, codings),
-	  .doc = "Content codings that the origin has, the best first: Accept-Encoding is reduced to the one that a client takes." },
+	  .doc = "Content codings that the origin has, the best first: Accept-Encoding is reduced to the one that a client "
+	  "takes." },
 	{ "targeted", WEIR_FIELD_NAME, offsetof(struct cache_settings, targets), .repeat = true,
-	  .doc = "Fields that are obeyed instead of Cache-Control (RFC 9213), the first that is there. Left out: CDN-Cache-Control." },
+	  .doc = "Fields that are obeyed instead of Cache-Control (RFC 9213), the first that is there. Left out: "
+	  "CDN-Cache-Control." },
 	{ "status_name", WEIR_TEXT, offsetof(struct cache_settings, status_name), .initial = "weir",
 	  .doc = "What this cache is called in Cache-Status (RFC 9211); -: no such field." },
 	{ .name = NULL }

@@ -2,9 +2,9 @@
 /*
  * passing: a body that does not stay, on its way to those who read it already. See body.h.
  *
- * Until the slowest reader has come to where it ceased to be stored nothing more is taken. From there on its largest segment is a
- * ring, and what lies in it stays until the last has let it pass. All that readers and the writer have to say to each other is said
- * under the body's lock; what is in the ring is published by the length, as anything in a body is.
+ * Until the slowest reader has come to where it ceased to be stored nothing more is taken. From there on its largest segment
+ * is a ring, and what lies in it stays until the last has let it pass. All that readers and the writer have to say to each
+ * other is said under the body's lock; what is in the ring is published by the length, as anything in a body is.
  */
 #include "body.h"
 #include "store.h"

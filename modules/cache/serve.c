@@ -67,7 +67,8 @@ wait_for(struct weir_exchange *x, struct reader *reader, uint64_t position)
 	reader->waiter.argument = reader;
 	if (!cache_body_wait(reader->object->body, &reader->waiter, position))
 		weir_resume(reader->token, WEIR_NEXT);
-	else if (cache_body_passes(reader->object->body))	/* it may have begun to since we looked: the writer waits for us */
+	/* It may have begun to since we looked: the writer waits for us. */
+	else if (cache_body_passes(reader->object->body))
 		cache_body_let_pass(reader->object->body, &reader->seated, position);
 	return WEIR_WAIT;
 }
@@ -80,7 +81,8 @@ add_trailers(struct weir_exchange *x, const struct cache_body *body)
 	while (at != end) {
 		const char *stop = memchr(at, '\r', (size_t)(end - at)), *colon = memchr(at, ':', (size_t)(end - at));
 
-		weir_add_field(x, WEIR_TRAILERS, weir_copy(x, at, (size_t)(colon - at)), weir_copy(x, colon + 2, (size_t)(stop - colon - 2)));
+		weir_add_field(x, WEIR_TRAILERS, weir_copy(x, at, (size_t)(colon - at)),
+			weir_copy(x, colon + 2, (size_t)(stop - colon - 2)));
 		at = stop + 2;
 	}
 }
@@ -98,14 +100,17 @@ read_part(struct weir_exchange *x, struct reader *reader, const struct part *par
 	if (cache_body_passes(body)) {
 		if (reader->count > 1)	/* which may go back to what is gone */
 			return WEIR_FAIL;
-		cache_body_let_pass(body, &reader->seated, reader->cursor.position > part->first ? reader->cursor.position : part->first);
+		cache_body_let_pass(body, &reader->seated, reader->cursor.position > part->first ? reader->cursor.position
+			: part->first);
 	}
 	if (reader->cursor.position < part->first && length > part->first)
 		cache_body_seek(body, &reader->cursor, part->first);
 	if (reader->cursor.position >= part->first
-			&& cache_body_read(body, &reader->cursor, part->end == UINT64_MAX ? SIZE_MAX : part->end - reader->cursor.position,
+			&& cache_body_read(body, &reader->cursor, part->end == UINT64_MAX ? SIZE_MAX
+			: part->end - reader->cursor.position,
 				&chunk->data, &chunk->length)) {
-		chunk->last = cache_body_has_ended(state) && reader->cursor.position == length && part->end >= length && reader->count == 1;
+		chunk->last = cache_body_has_ended(state) && reader->cursor.position == length && part->end >= length
+			&& reader->count == 1;
 		return WEIR_NEXT;
 	}
 	if (cache_body_has_ended(state))
@@ -221,7 +226,8 @@ answer_not_modified(struct weir_exchange *x, const struct cache_object *object)
 		"Cache-Control", "Content-Location", "Date", "ETag", "Expires", "Vary", "Last-Modified"
 	};
 
-	weir_respond_source(x, 304, -1, next_piece, NULL, NULL);	/* which is never asked: a 304 has no body, nor its length */
+	/* Which is never asked: a 304 has no body, nor its length. */
+	weir_respond_source(x, 304, -1, next_piece, NULL, NULL);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		size_t length;
 		const char *value = cache_object_field(object, names[i], &length);
@@ -240,13 +246,15 @@ put(char *to, const char *text, size_t length)
 
 /* The usual case, written out: what most hits are answered with is one run of lines. False where there is more to say. */
 static bool
-respond_with_lines(struct weir_exchange *x, const struct cache_settings *set, const struct cache_state *s, const struct cache_object *object)
+respond_with_lines(struct weir_exchange *x, const struct cache_settings *set, const struct cache_state *s,
+	const struct cache_object *object)
 {
 	int64_t age = cache_age(&object->fresh, weir_time()), ttl = object->fresh.lifetime - age;
 	size_t name = strlen(set->status_name), length = object->lines_length + name + 96, ignored;
 	char number[24], *end = number + sizeof(number), *digits, *at, *lines;
 
-	if (s->outcome.forward != CACHE_FORWARD_NONE || s->outcome.collapsed || s->outcome.detail != NULL || ttl < 0 || length > LINES_MOST
+	if (s->outcome.forward != CACHE_FORWARD_NONE || s->outcome.collapsed || s->outcome.detail != NULL || ttl < 0
+		|| length > LINES_MOST
 			|| set->status_name[0] == '-' || cache_object_field(object, "Cache-Status", &ignored) != NULL)
 		return false;
 	lines = weir_alloc(x, length);
@@ -318,7 +326,8 @@ answer_parts(struct weir_exchange *x, struct reader *reader, const struct cache_
 		return false;
 	reader->parts = parts;
 	reader->count = ranges->count + 1;
-	weir_respond_source(x, 206, (int64_t)cache_parts_length(ranges, boundary, type, type_length, length), next_piece, release, reader);
+	weir_respond_source(x, 206, (int64_t)cache_parts_length(ranges, boundary, type, type_length, length), next_piece,
+		release, reader);
 	weir_respond_lines(x, reader->object->lines, reader->object->lines_length);
 	weir_set_field(x, WEIR_RESPONSE, "Content-Type", weir_printf(x, "multipart/byteranges; boundary=%s", boundary));
 	return true;
@@ -348,7 +357,8 @@ answer_range(struct weir_exchange *x, struct cache_state *s, struct reader *read
 	struct cache_ranges ranges;
 	char text[80];
 
-	if (request->range.at == NULL || request->many_ranges || object->status != 200 || length < 0 || strcmp(weir_method(x), "GET") != 0
+	if (request->range.at == NULL || request->many_ranges || object->status != 200 || length < 0
+		|| strcmp(weir_method(x), "GET") != 0
 			|| !cache_if_range_holds(request, &validators, weir_time()))
 		return false;
 	switch (cache_ranges_parse(&ranges, request->range.at, request->range.length, (uint64_t)length)) {

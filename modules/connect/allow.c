@@ -44,7 +44,8 @@ take_number(const char *text, char to[256], struct weir_address *address)
 	return false;
 }
 
-/* Split "host[:port]" or "[address][:port]": the host without brackets goes to `host`, *port is what stands behind the colon or NULL. */
+/* Split "host[:port]" or "[address][:port]": the host without brackets goes to `host`, *port is what stands behind the colon
+ * or NULL. */
 static bool
 split(const char *text, char host[256], const char **port)
 {

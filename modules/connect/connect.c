@@ -2,8 +2,9 @@
 /*
  * connect: Weir as a forward proxy: tunnels by CONNECT, and requests in absolute-form.
  *
- * Nobody gets anywhere that `allow` does not name, nor to an address outside of `networks`, which is asked of every address that a
- * name leads to. The guard decides in access, so that what it refuses is never looked up; the peer is named in the phase peer.
+ * Nobody gets anywhere that `allow` does not name, nor to an address outside of `networks`, which is asked of every address
+ * that a name leads to. The guard decides in access, so that what it refuses is never looked up; the peer is named in the
+ * phase peer.
  */
 #include "allow.h"
 #include "users.h"
@@ -46,13 +47,14 @@ static const char *const names_of_sni[] = { "any", "match", NULL };
 #define AT(member) offsetof(struct settings, member)
 
 static const struct weir_option options[] = {
-	{ "allow", WEIR_CUSTOM, AT(allow), .repeat = true, .size = sizeof(struct connect_patterns), .parse = connect_parse_patterns,
-	  .doc = "Targets that may be asked for, separated by blanks: NAME, *.NAME, an IP address or *, each with :PORT if need be. "
-		 "Without any, nothing is proxied." },
+	{ "allow", WEIR_CUSTOM, AT(allow), .repeat = true, .size = sizeof(struct connect_patterns),
+	  .parse = connect_parse_patterns,
+	  .doc = "Targets that may be asked for, separated by blanks: NAME, *.NAME, an IP address or *, each with :PORT if "
+	  "need be. Without any, nothing is proxied." },
 	{ "networks", WEIR_CUSTOM, AT(networks), .repeat = true, .size = sizeof(struct connect_network),
 	  .parse = connect_parse_network, .initial = "public",
-	  .doc = "Where a target's addresses may lie: public (the Internet: no private, loopback, link-local or other special range), "
-		 "10.0.0.0/8, 2001:db8::/32 or all." },
+	  .doc = "Where a target's addresses may lie: public (the Internet: no private, loopback, link-local or other special "
+	  "range), 10.0.0.0/8, 2001:db8::/32 or all." },
 	{ "ports", WEIR_CUSTOM, AT(ports), .repeat = true, .size = sizeof(struct connect_ports), .parse = connect_parse_ports,
 	  .initial = "443", .doc = "Ports of tunnels to targets that `allow` names without one." },
 	{ "http_ports", WEIR_CUSTOM, AT(http_ports), .repeat = true, .size = sizeof(struct connect_ports),
@@ -64,7 +66,8 @@ static const struct weir_option options[] = {
 	{ "tunnels", WEIR_INTEGER, AT(tunnels), .initial = "8192", .doc = "Bound of the tunnels open at once; 0 for none." },
 	{ "tunnels_per_client", WEIR_INTEGER, AT(tunnels_per_client), .initial = "256",
 	  .doc = "The same for one address (IPv6: a /64)." },
-	{ "bytes", WEIR_SIZE, AT(bytes), .initial = "0", .doc = "Bytes that a tunnel may move, both ways together; 0 for no bound." },
+	{ "bytes", WEIR_SIZE, AT(bytes), .initial = "0", .doc = "Bytes that a tunnel may move, both ways together; 0 for no "
+	  "bound." },
 	{ "idle", WEIR_DURATION, AT(idle), .initial = "5m", .max = DAY,
 	  .doc = "How long a tunnel may be silent both ways; 0: the route's tunnel_timeout." },
 	{ "total", WEIR_DURATION, AT(total), .initial = "0", .max = 30 * (int64_t)DAY,
@@ -251,7 +254,8 @@ target_of_errand(struct weir_exchange *x, const struct settings *set)
 {
 	struct connect_target *target;
 
-	if (!weir_is_errand(x) || weir_upstream(x) != weir_direct_upstream(x) || (target = weir_alloc(x, sizeof(*target))) == NULL)
+	if (!weir_is_errand(x) || weir_upstream(x) != weir_direct_upstream(x)
+		|| (target = weir_alloc(x, sizeof(*target))) == NULL)
 		return NULL;
 	if (!connect_take_target(target, weir_authority(x), 80) || !connect_allows(&set->allow, &set->http_ports, target)
 			|| (target->address.length > 0 && !connect_reaches(&set->networks, &target->address.socket.any)))

@@ -40,7 +40,8 @@ check_target(const char *authority)
 	if (!connect_allows(&allow, &allowed_ports, &target))
 		return;
 	must(target.address.port == 443 || target.address.port == 8443);
-	must(strcmp(target.host, "a.example") == 0 || strcmp(target.host, "2001:db8::1") == 0 || strstr(target.host, ".b.example") != NULL);
+	must(strcmp(target.host, "a.example") == 0 || strcmp(target.host, "2001:db8::1") == 0
+		|| strstr(target.host, ".b.example") != NULL);
 }
 
 static void

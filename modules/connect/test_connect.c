@@ -241,10 +241,13 @@ only_the_internet_is_public(void **state)
 	static const char *const inside[] = { "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255",
 		"127.0.0.1", "127.255.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1",
 		"192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1",
-		"240.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "64:ff9b::7f00:1",
-		"100::1", "fc00::1", "fd12::1", "fe80::1", "fec0::1", "ff02::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1",
+		"240.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:10.0.0.1", "::ffff:127.0.0.1",
+		"64:ff9b::7f00:1",
+		"100::1", "fc00::1", "fd12::1", "fe80::1", "fec0::1", "ff02::1", "2001::1", "2001:db8::1", "2002:7f00:1::",
+		"3fff::1",
 		"unix" };
-	static const char *const outside[] = { "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "128.0.0.1",
+	static const char *const outside[] = { "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
+		"128.0.0.1",
 		"169.253.0.1", "172.15.0.1", "172.32.0.1", "192.0.1.1", "192.167.0.1", "198.17.0.1", "198.20.0.1", "203.0.112.1",
 		"223.255.255.255", "::ffff:1.1.1.1", "2606:4700::1111", "2001:4860::8888", "2a00::1", "2003::1" };
 
@@ -333,7 +336,8 @@ users_must_log_in(void **state)
 static void
 nobody_else_gets_in(void **state)
 {
-	static const char *const wrong[] = { "Basic", "Basic ", "Basic YW5uOnNlY3JlVA==", "Basic YW5uOnNlY3JldDE=", "Basic YW5uOnNlY3Jl",
+	static const char *const wrong[] = { "Basic", "Basic ", "Basic YW5uOnNlY3JlVA==", "Basic YW5uOnNlY3JldDE=",
+		"Basic YW5uOnNlY3Jl",
 		"Basic YW5u", "Basic OnNlY3JldA==", "Basic Og==", "Bearer YW5uOnNlY3JldA==", "Basic YW5u*nNlY3JldA==",
 		"Basic YW5uOnNlY3JldA==x", "Basic YW5uOnNlY3JldA===", "Basic YW5uOnNlY3JldAA=", "Basic Y", "YW5uOnNlY3JldA==" };
 	char much[600] = "Basic ";

@@ -30,7 +30,8 @@ connect_parse_user(struct weir_build *build, const char *text, void *value)
 
 /* One line without its end; false after reporting what is wrong with it. */
 static bool
-take_line(struct weir_build *build, const char *path, unsigned number, const char *line, struct connect_user *users, size_t *count)
+take_line(struct weir_build *build, const char *path, unsigned number, const char *line, struct connect_user *users,
+	size_t *count)
 {
 	const char *why;
 

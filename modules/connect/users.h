@@ -2,8 +2,8 @@
 /*
  * users: who may use the proxy, by Basic credentials (RFC 7617).
  *
- * Credentials are kept and compared in fields of one size, all of them each time: how long an answer takes tells nothing of how much was
- * right.
+ * Credentials are kept and compared in fields of one size, all of them each time: how long an answer takes tells nothing of
+ * how much was right.
  */
 #ifndef WEIR_CONNECT_USERS_H
 #define WEIR_CONNECT_USERS_H

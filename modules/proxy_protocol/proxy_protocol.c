@@ -2,8 +2,8 @@
 /*
  * proxy_protocol: who is connected, as a balancer in front of us tells it in the first bytes of a connection.
  *
- * Only from those whom the operator trusts: who may say where he comes from may come from anywhere. The address that is told holds
- * for everybody after us; the socket's own stays in the connection's struct for the log.
+ * Only from those whom the operator trusts: who may say where he comes from may come from anywhere. The address that is told
+ * holds for everybody after us; the socket's own stays in the connection's struct for the log.
  *
  * To an origin the same is told in the first bytes of a connection, which is then for this client alone: they are part of what
  * the pool compares.
@@ -37,8 +37,8 @@ static const struct weir_option options[] = {
 	  .doc = "Must their connections begin with the header? Without it, required ones are closed." },
 	{ "send", WEIR_CHOICE, offsetof(struct settings, send), .choices = versions, .initial = "no",
 	  .in = WEIR_IN_MODULE | WEIR_IN_ROUTE | WEIR_IN_UPSTREAM,
-	  .doc = "Begin connections to origins with a header of this version that tells of the client; of a route and its upstream, "
-		 "the route's counts unless it is no." },
+	  .doc = "Begin connections to origins with a header of this version that tells of the client; of a route and its "
+	  "upstream, the route's counts unless it is no." },
 	{ .name = NULL }
 };
 

@@ -75,8 +75,8 @@ write_line(char *to, const struct ends *e)
 	if (e->size == 0 || inet_ntop(family, e->source, source, sizeof(source)) == NULL
 			|| inet_ntop(family, e->destination, destination, sizeof(destination)) == NULL)
 		return (size_t)snprintf(to, PROXY_WRITE_MOST, "PROXY UNKNOWN\r\n");
-	return (size_t)snprintf(to, PROXY_WRITE_MOST, "PROXY TCP%c %s %s %u %u\r\n", e->size == 4 ? '4' : '6', source, destination,
-		ntohs(e->ports[0]), ntohs(e->ports[1]));
+	return (size_t)snprintf(to, PROXY_WRITE_MOST, "PROXY TCP%c %s %s %u %u\r\n", e->size == 4 ? '4' : '6', source,
+		destination, ntohs(e->ports[0]), ntohs(e->ports[1]));
 }
 
 static size_t

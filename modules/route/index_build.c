@@ -78,8 +78,8 @@ struct scratch {
 	struct host **host;		/* by group of hosts */
 	uint64_t *hashes;		/* of the entries' places */
 	uint64_t *host_hashes;		/* by group of hosts */
-	uint32_t *slots, *begin;	/* slots: room for mask_for(count) + 1; begin: where the entries of each place begin, and the
-					 * end of the last */
+	uint32_t *slots;		/* room for mask_for(count) + 1 */
+	uint32_t *begin;		/* where the entries of each place begin, and the end of the last */
 };
 
 typedef bool is_same(const struct route_pattern *, const struct route_pattern *);

@@ -17,7 +17,8 @@ enum { HOST_LINE = 64, HOST_TEXT = 32 };
 struct host {
 	uint64_t hash;
 	uint64_t depths;		/* bit d: a prefix of d segments */
-	const void *all;		/* the route of the prefix without segments, where it is alone and without conditions; or NULL */
+	/* The route of the prefix without segments, where it is alone and without conditions; or NULL. */
+	const void *all;
 	uint32_t longest;		/* bytes of an exact path; 0: it has none */
 	uint16_t port;
 	uint16_t size : 15;		/* of the name, and one; 0: the slot is empty */

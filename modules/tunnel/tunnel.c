@@ -142,12 +142,13 @@ parse_field(struct weir_build *build, const char *text, void *value)
 static const struct weir_option options[] = {
 	{ "via", WEIR_CUSTOM, offsetof(struct settings, via), .repeat = true, .in = PLACES, .size = sizeof(struct proxy),
 	  .parse = parse_via,
-	  .doc = "A proxy to ask by CONNECT: HOST:PORT, [IPv6]:PORT or unix:/path; tls:// in front of it speaks TLS to the proxy, with "
-	  "sni=NAME, verify_name=NAME and verify=yes|ca|no behind it. Repeated: a chain, the nearest first. `direct` in a route: none, "
-	  "whatever the upstream says." },
+	  .doc = "A proxy to ask by CONNECT: HOST:PORT, [IPv6]:PORT or unix:/path; tls:// in front of it speaks TLS to the "
+	  "proxy, with sni=NAME, verify_name=NAME and verify=yes|ca|no behind it. Repeated: a chain, the nearest first. "
+	  "`direct` in a route: none, whatever the upstream says." },
 	{ "authorization", WEIR_CUSTOM, offsetof(struct settings, authorization), .repeat = true, .secret = true, .in = ALL,
 	  .size = sizeof(const char *), .parse = parse_authorization,
-	  .doc = "USER:PASSWORD for a proxy (Basic); repeated, each for the `via` at the same place, `-` for one that needs none." },
+	  .doc = "USER:PASSWORD for a proxy (Basic); repeated, each for the `via` at the same place, `-` for one that needs "
+	  "none." },
 	{ "authorization_file", WEIR_PATH, offsetof(struct settings, authorization_file), .in = ALL,
 	  .doc = "A file with these instead, one a line. It is read with the configuration." },
 	{ "field", WEIR_CUSTOM, offsetof(struct settings, field), .repeat = true, .secret = true, .in = ALL,

@@ -690,7 +690,8 @@ read_scaled(const char *text, const char *letters, const int64_t *scales, void *
 	int64_t number = strtoll(text, &end, 10);
 	const char *letter = *end == '\0' || strcmp(end, "ms") == 0 ? NULL : strchr(letters, *end);
 
-	if (end == text || number < 0 || (letter == NULL && *end != '\0' && strcmp(end, "ms") != 0) || (letter != NULL && end[1] != '\0'))
+	if (end == text || number < 0 || (letter == NULL && *end != '\0' && strcmp(end, "ms") != 0)
+		|| (letter != NULL && end[1] != '\0'))
 		return "not a number with its unit";
 	*(int64_t *)value = number * scales[letter == NULL ? 0 : letter - letters + 1];
 	return NULL;

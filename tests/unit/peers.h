@@ -54,7 +54,8 @@ peer_named(const char *name, uint16_t port)
 static inline struct weir_peer
 peer_on(const char *path)
 {
-	struct weir_peer peer = { .address = { .length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1) } };
+	const size_t length = offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1;
+	struct weir_peer peer = { .address = { .length = (socklen_t)length } };
 
 	peer.address.socket.un.sun_family = AF_UNIX;
 	strcpy(peer.address.socket.un.sun_path, path);

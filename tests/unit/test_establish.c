@@ -266,19 +266,23 @@ addresses_are_written_as_they_are_asked_for(void **state)
 static void
 what_a_module_made_up_is_not_sent(void **state)
 {
-	static const char *const lines[] = { "X: y", "X: y\n", "X y\r\n", ": y\r\n", "X : y\r\n", "X: y\r\n\r\n", "X: y\r\n z\r\n",
-		"Host: a\r\n", "content-length: 1\r\n", "X: y\r\nTransfer-Encoding: chunked\r\n", "X: \x01\r\n", "X: y\r\n\r\nGET / HTTP/1.1\r\n" };
+	static const char *const lines[] = { "X: y", "X: y\n", "X y\r\n", ": y\r\n", "X : y\r\n", "X: y\r\n\r\n",
+		"X: y\r\n z\r\n",
+		"Host: a\r\n", "content-length: 1\r\n", "X: y\r\nTransfer-Encoding: chunked\r\n", "X: \x01\r\n",
+		"X: y\r\n\r\nGET / HTTP/1.1\r\n" };
 	static const char *const hosts[] = { "", "a b", "a\r\nX: y", "a/b", "a\x80" };
 	struct weir_via *via = through_one();
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
 		via->fields = lines[i];
-		assert_failed(start(), WEIR_PEER_PROXY, "the proxy proxy.test:3128: a module set fields for it that are no field lines");
+		assert_failed(start(), WEIR_PEER_PROXY, "the proxy proxy.test:3128: a module set fields for it that are no "
+			"field lines");
 	}
 	via->fields = "";
 	via->authorization = "Basic x\r\nX: y";
-	assert_failed(start(), WEIR_PEER_PROXY, "the proxy proxy.test:3128: a module set credentials for it that are no field value");
+	assert_failed(start(), WEIR_PEER_PROXY, "the proxy proxy.test:3128: a module set credentials for it that are no field "
+		"value");
 	via->authorization = NULL;
 	for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
 		built.peer.address.host = hosts[i];

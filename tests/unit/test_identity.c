@@ -196,8 +196,8 @@ files_that_cannot_be_read_are_errors_at_their_lines(void **state)
 	write_bytes("b.pem", big, sizeof(big));
 	assert_wrong("b.pem", "a.key", CERTIFICATE("8", "b.pem") "is larger than 1024 KiB, which no file of this kind should be");
 	write_bytes("b.pem", big, sizeof(big) - 1);
-	assert_wrong("b.pem", "a.key", CERTIFICATE("8", "b.pem") "there is no certificate in PEM form in it; from DER it is made by "
-		"`openssl x509 -inform der`");
+	assert_wrong("b.pem", "a.key", CERTIFICATE("8", "b.pem") "there is no certificate in PEM form in it; from DER it is "
+		"made by `openssl x509 -inform der`");
 	write_file("a.key", "");
 	assert_wrong("a.pem", "a.key", KEY("5", "a.key") "there is no private key in PEM form in it; from DER it is made by "
 		"`openssl pkey -inform der`");
@@ -252,8 +252,8 @@ what_is_no_certificate_is_told_apart(void **state)
 	write_chain("a.key", &leaf, NULL, NULL);
 	assert_wrong("a.pem", "a.key", KEY("5", "a.key") "there is no private key in it; name its file by the key option");
 	write_file("a.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
-	assert_wrong("a.pem", "a.key", KEY("5", "a.key") "the private key is encrypted, and there is nobody to ask for its password; "
-		"decrypt it by `openssl pkey`");
+	assert_wrong("a.pem", "a.key", KEY("5", "a.key") "the private key is encrypted, and there is nobody to ask for its "
+		"password; decrypt it by `openssl pkey`");
 }
 
 static void
@@ -272,9 +272,11 @@ a_key_of_another_certificate_is_an_error(void **state)
 {
 	(void)state;
 	write_key("a.key", &other);
-	assert_wrong("a.pem", "a.key", KEY("5", "a.key") "the private key is not that of the certificate; was only one of the two renewed?");
+	assert_wrong("a.pem", "a.key", KEY("5", "a.key") "the private key is not that of the certificate; was only one of the "
+		"two renewed?");
 	write_key("a.key", &middle);
-	assert_wrong("a.pem", "a.key", KEY("5", "a.key") "the private key is that of certificate 2 of the chain; write that certificate first");
+	assert_wrong("a.pem", "a.key", KEY("5", "a.key") "the private key is that of certificate 2 of the chain; write that "
+		"certificate first");
 }
 
 static void

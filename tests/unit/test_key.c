@@ -2,7 +2,8 @@
 /*
  * Scenes for keys: each part of a peer's identity tells it from another by itself, whatever the hash says.
  *
- * Every pair of the peers in peers.h is compared under one and the same hash, so that nothing but their fields can tell them apart.
+ * Every pair of the peers in peers.h is compared under one and the same hash, so that nothing but their fields can tell them
+ * apart.
  */
 #include "peers.h"
 #include "server/key.h"

@@ -247,8 +247,8 @@ a_list_by_somebody_else_is_an_error(void **state)
 	add_revocations(revocations, &stranger, NULL, 10);
 	assert_null(trust());
 	assert_int_equal(notes.errors, 1);
-	assert_string_equal(notes.list[0].text, "its list of CN=root was signed by none of the authorities beside it; name the file "
-		"of that issuer's certificate, too");
+	assert_string_equal(notes.list[0].text, "its list of CN=root was signed by none of the authorities beside it; name "
+		"the file of that issuer's certificate, too");
 }
 
 static void

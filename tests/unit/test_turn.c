@@ -112,7 +112,8 @@ who_leaves_is_not_called(void **state)
 static void
 who_comes_meanwhile_is_called_in_the_same_turn(void **state)
 {
-	struct guest c = { .name = 'c', .sends = &c }, b = { .name = 'b', .serves = &c, .sends = &b }, a = { .name = 'a', .serves = &b };
+	struct guest c = { .name = 'c', .sends = &c }, b = { .name = 'b', .serves = &c, .sends = &b },
+		a = { .name = 'a', .serves = &b };
 
 	(void)state;
 	assert_true(comes(&a));

@@ -2,14 +2,15 @@
 /*
  * streamer: gives and takes bodies, and runs errands, as the request's field Stream orders:
  *
- *	source=HOW	answer in the phase cache from a source: three pieces of 10 bytes; HOW is whole, later (each piece is waited for),
- *			never (the second does not come), fail, empty (the second has no bytes), first (the first has none), short, long, endless (1 MiB pieces), or big (one piece of 4 MiB)
+ *	source=HOW	answer in the phase cache from a source: three pieces of 10 bytes; HOW is whole, later (each piece is
+ *			waited for), never (the second does not come), fail, empty (the second has no bytes), first (the first
+ *			has none), short, long, endless (1 MiB pieces), or big (one piece of 4 MiB)
  *	length=none	without a length, and with a trailer
  *	lines=yes	with fields that are written already
  *	cache=again	wait in the phase cache, and be called again
  *	cache=keep	go on without the client
- *	store=take	take the body of the origin; answer 202. store=refuse takes no more than the first bytes; store=nothing answers nothing;
- *			store=twice takes each piece a moment later
+ *	store=take	take the body of the origin; answer 202. store=refuse takes no more than the first bytes; store=nothing
+ *			answers nothing; store=twice takes each piece a moment later
  *	errand=HOW	in the phase access, send one: model, server (by name), slow (with a short limit), bad (malformed)
  */
 #include "note.h"
