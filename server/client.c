@@ -5,8 +5,7 @@
  *	new -> (admitted) -> head -> exchange -> idle -> head -> … -> (lingering) -> gone
  *
  * A head is parsed once it is whole; one that comes in pieces is kept in a small buffer meanwhile, under one deadline for
- * the whole of it. A connection that we end while the client may still be sending lingers: the kernel would
- * otherwise answer those bytes with a reset, which can destroy the response on its way.
+ * the whole of it. A connection that we end while the client may still be sending lingers (linger.h).
  */
 #include "client.h"
 
@@ -20,21 +19,18 @@
 #include "admit.h"
 #include "arena.h"
 #include "buffer.h"
-#include "config.h"
 #include "exchange.h"
 #include "gathered.h"
 #include "generation.h"
 #include "http1.h"
+#include "linger.h"
 #include "listener.h"
 #include "pool.h"
 #include "terminate.h"
 #include "thread.h"
 #include "tls.h"
 
-enum { LINGER_TIME = 2000, LINGER_BYTES = 1024 * 1024, FIRST_REQUEST_TIME = 500, OWE_TIME = 50, OWE_ROUNDS = 200 };
-
 static void readable(evutil_socket_t, short, void *);
-static void linger(struct weir_connection *) __attribute__((cold));
 static void deadline_passed(struct deadline *);
 static void run(struct weir_connection *);
 static struct http1_limits limits_of(const struct weir_connection *);
@@ -142,7 +138,7 @@ refuse_aloud(struct weir_connection *c)
 	counter_add(&c->thread->counters, COUNT_CLIENT_REFUSED, 1);
 	terminate_forget(c);
 	tls_end(&c->wire.tls, false);
-	linger(c);
+	linger_begin(c);
 }
 
 /* Let it in, as far as that goes with what has come. */
@@ -269,80 +265,20 @@ client_leave(struct weir_connection *c)
 	c->own = true;
 }
 
-/* --- the end ----------------------------------------------------------------------------------------------------- */
+/* --- what it has sent ---------------------------------------------------------------------------------------------- */
 
-static void __attribute__((cold))
-reset(struct weir_connection *c)
-{
-	wire_cut(&c->wire);
-	destroy(c);
-}
-
-/* The socket is full, so that TLS cannot say the end: without it a whole response looks cut off. It is tried for a while. */
-static void __attribute__((cold))
-owe(struct weir_connection *c)
-{
-	if (c->owed++ >= OWE_ROUNDS) {
-		destroy(c);
-		return;
-	}
-	client_want(c, false);
-	c->lingering = true;
-	deadline_set(&c->deadline, &c->thread->wheel, OWE_TIME);
-}
-
-/* Can the end not be said yet? */
-static bool
-must_owe(struct weir_connection *c)
-{
-	return c->wire.tls != NULL && !tls_finish(c->wire.tls) && tls_owes(c->wire.tls);
-}
-
-static void __attribute__((cold))
-linger(struct weir_connection *c)
-{
-	buffer_free(&c->in);
-	if (!c->eof && !c->gone && must_owe(c)) {
-		owe(c);
-		return;
-	}
-	if (c->eof || c->gone || !wire_end(&c->wire) || !client_want(c, true)) {
-		destroy(c);
-		return;
-	}
-	c->lingering = true;
-	c->seen = 0;
-	deadline_set(&c->deadline, &c->thread->wheel, LINGER_TIME);
-}
-
-/* Does its socket hold bytes that it has sent? */
-static bool
-has_sent(const struct weir_connection *c)
+bool
+client_has_sent(const struct weir_connection *c)
 {
 	int waiting = 0;
 
 	return ioctl(c->wire.fd, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
-/* Are there bytes that nobody has read? Closing would answer them with a reset. */
-static bool
-has_unread(const struct weir_connection *c)
+bool
+client_has_unread(const struct weir_connection *c)
 {
-	return c->in != NULL || (!c->reading && !c->eof) || has_sent(c);
-}
-
-/* Throw away what comes, until the client has closed too, or the bound. */
-static void __attribute__((cold))
-linger_read(struct weir_connection *c)
-{
-	struct buffer *b = NULL;
-	int got = buffer_receive(c->thread, &b, &c->wire);
-
-	buffer_free(&b);
-	if (got > 0)
-		c->seen += (uint32_t)got;
-	if ((got < 0) || c->seen > LINGER_BYTES)
-		destroy(c);
+	return c->in != NULL || (!c->reading && !c->eof) || client_has_sent(c);
 }
 
 /* --- heads -------------------------------------------------------------------------------------------------------- */
@@ -399,7 +335,8 @@ begin(struct weir_connection *c)
 	deadline_clear(&c->deadline);
 	if (!exchange_open(c, length, &limits, -bad, why)) {
 		counter_add(&c->thread->counters, COUNT_MEMORY_REFUSED, 1);
-		reset(c);
+		wire_cut(&c->wire);
+		destroy(c);
 	}
 	return true;
 }
@@ -515,17 +452,16 @@ client_next(struct weir_connection *c, enum client_end end)
 	}
 	listen = c->listener->listen;
 	if (end == CLIENT_RESET) {
-		reset(c);
+		wire_cut(&c->wire);
+		destroy(c);
 		return;
 	}
-	if (end == CLIENT_LINGER || (end == CLIENT_CLOSE && has_unread(c))) {
-		linger(c);
+	if (end == CLIENT_LINGER || (end == CLIENT_CLOSE && client_has_unread(c))) {
+		linger_begin(c);
 		return;
 	}
-	if (end == CLIENT_CLOSE && must_owe(c)) {
-		owe(c);
+	if (end == CLIENT_CLOSE && linger_owes(c))
 		return;
-	}
 	if (end == CLIENT_CLOSE || listen == NULL || (t->draining && c->in == NULL)) {
 		destroy(c);
 		return;
@@ -546,10 +482,10 @@ client_caught_up(struct weir_connection *c)
 
 	assert(c->exchange == NULL && !c->behind);
 	if (listen == NULL && !c->eof) {
-		linger(c);
+		linger_begin(c);
 		return;
 	}
-	if (c->eof || (t->draining && c->in == NULL && !has_sent(c)) || !client_want(c, true)) {
+	if (c->eof || (t->draining && c->in == NULL && !client_has_sent(c)) || !client_want(c, true)) {
 		destroy(c);
 		return;
 	}
@@ -578,99 +514,14 @@ deadline_passed(struct deadline *d)
 		refuse(c);
 		return;
 	}
-	if (c->lingering && c->wire.tls != NULL && tls_owes(c->wire.tls)) {
-		linger(c);
+	if (c->lingering) {
+		linger_expire(c);
 		return;
 	}
-	if (c->in != NULL && !c->lingering && c->listener->listen != NULL) {
+	if (c->in != NULL && c->listener->listen != NULL) {
 		counter_add(&c->thread->counters, COUNT_CLIENT_TIMEOUT, 1);
 		answer(c, 408, "the head was not whole in time");
 		return;
 	}
 	destroy(c);
-}
-
-/* --- many of them --------------------------------------------------------------------------------------------------- */
-
-/* Not longer than it could have been idle without a drain. */
-static int64_t
-patience_with(const struct weir_connection *c, int64_t patience)
-{
-	int64_t most = patience;
-
-	if (c->listener->listen != NULL)
-		most = c->requests == 0 ? c->listener->listen->settings.head_timeout
-			: c->listener->listen->settings.keepalive_timeout;
-	return most < patience ? most : patience;
-}
-
-void
-client_close_idle(struct thread *t, int64_t patience)
-{
-	struct weir_connection *next;
-
-	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
-		next = c->next;
-		if (c->exchange != NULL || c->in != NULL || c->lingering || c->behind)
-			continue;
-		if (has_unread(c))
-			event_active(&c->read, EV_READ, 0);	/* a request is here already: it is still answered */
-		else if (patience > 0)
-			deadline_set(&c->deadline, &t->wheel, patience_with(c, patience));
-		else if (c->requests == 0)
-			deadline_set(&c->deadline, &t->wheel, FIRST_REQUEST_TIME);	/* and one is on its way */
-		else
-			destroy(c);
-	}
-}
-
-void
-client_close_of(struct thread *t, const struct listener *l)
-{
-	struct weir_connection *next;
-
-	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
-		next = c->next;
-		if (c->listener == l && c->exchange == NULL && !c->behind)
-			destroy(c);
-	}
-}
-
-/* Is it served on a route that is gone by now, and that is meant? */
-static bool
-has_departed(const struct weir_exchange *x, const char *name)
-{
-	const struct generation *now = x->thread->holds->generation;
-
-	return x->generation != now && x->route != NULL && (name == NULL || strcmp(name, x->route->name) == 0) &&
-		config_find(now->config, "route", x->route->name) == NULL;
-}
-
-unsigned
-client_close_departed(struct thread *t, const char *route)
-{
-	struct weir_connection *next;
-	unsigned count = 0;
-
-	for (struct weir_connection *c = t->clients; c != NULL; c = next) {
-		next = c->next;
-		if (c->exchange == NULL || !has_departed(c->exchange, route))
-			continue;
-		exchange_abort(c->exchange, "its route was taken away");
-		count++;
-	}
-	return count;
-}
-
-void
-client_close_all(struct thread *t)
-{
-	while (t->clients != NULL) {
-		struct weir_connection *c = t->clients;
-
-		if (c->exchange != NULL)
-			exchange_abort(c->exchange, "the server stops");	/* resets the client */
-		else
-			destroy(c);
-	}
 }

@@ -90,6 +90,10 @@ void client_next(struct weir_connection *, enum client_end);
 /* Is the next request's head here, whole, and is this the loop that will begin it? Then its response is the next to be sent. */
 bool client_has_next(struct weir_connection *);
 
+/* Does its socket hold bytes that it has sent? Are there any that nobody has read? Closing would answer those with a reset. */
+bool client_has_sent(const struct weir_connection *);
+bool client_has_unread(const struct weir_connection *);
+
 /* Close it; it has no exchange. */
 void client_drop(struct weir_connection *);
 
@@ -98,12 +102,6 @@ void client_caught_up(struct weir_connection *);
 
 /* Have the read event on, or off. False when it cannot be had. */
 bool client_want(struct weir_connection *, bool wanted);
-
-void client_close_idle(struct thread *, int64_t patience);	/* those without an exchange (drain) */
-/* Cut requests on routes that the thread's generation has no more: the one of this name, or all. How many. */
-unsigned client_close_departed(struct thread *, const char *route);
-void client_close_all(struct thread *);		/* every one, exchange and all (stop) */
-void client_close_of(struct thread *, const struct listener *);	/* idle ones of a listener that is gone */
 
 /* The module's struct for this connection; NULL without memory or when it declares none. */
 void *client_state(struct weir_connection *, const struct module *);

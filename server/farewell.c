@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "clients.h"
 #include "inbox.h"
 #include "log.h"
 #include "process.h"
@@ -65,7 +65,7 @@ on_thread(struct message *m, void *owner)
 	struct part *part = (struct part *)m;
 	struct thread *t = owner;
 
-	part->cut = client_close_departed(t, part->whole->route);
+	part->cut = clients_close_departed(t, part->whole->route);
 	m->run = on_back;
 	inbox_post(&t->all->main, m);
 }

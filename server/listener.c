@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "clients.h"
 #include "generation.h"
 #include "log.h"
 #include "thread.h"
@@ -279,7 +280,7 @@ listener_update(struct thread *t, const struct sockets *sockets, const struct ge
 		}
 		l->listen = NULL;
 		l->clients++;
-		client_close_of(t, l);
+		clients_close_of(t, l);
 		stop_accepting(l, false);
 		let_go(l);
 	}

@@ -33,6 +33,8 @@ libweircore_a_SOURCES = \
 	server/chain.h \
 	server/client.c \
 	server/client.h \
+	server/clients.c \
+	server/clients.h \
 	server/clock.c \
 	server/command.c \
 	server/command.h \
@@ -94,6 +96,8 @@ libweircore_a_SOURCES = \
 	server/ini.h \
 	server/key.c \
 	server/key.h \
+	server/linger.c \
+	server/linger.h \
 	server/linker.c \
 	server/linker.h \
 	server/listener.c \

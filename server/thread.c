@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "buffer.h"
-#include "client.h"
+#include "clients.h"
 #include "exchange.h"
 #include "generation.h"
 #include "listener.h"
@@ -327,7 +327,7 @@ drain(struct message *m, void *owner)
 	turn_end(&t->turn);
 	listener_close_all(t);
 	t->draining = true;
-	client_close_idle(t, t->all->patience);
+	clients_close_idle(t, t->all->patience);
 	thread_check_drained(t);
 }
 
@@ -359,7 +359,7 @@ wind_down(struct thread *t)
 {
 	listener_close_all(t);
 	t->draining = true;
-	client_close_all(t);
+	clients_close_all(t);
 	pools_close(t);
 	while (t->holds != NULL)
 		let_go(t, t->holds);	/* ticks a last time, with the modules' structs */
