@@ -197,7 +197,8 @@ void exchange_refuse(struct weir_exchange *, int status, const char *why) __attr
 void exchange_enter(struct weir_exchange *, enum weir_phase);
 void exchange_go(struct weir_exchange *, enum weir_phase);
 
-/* It went wrong: this status is to be answered (unless a hook named another), or, once the response has begun, cut off. */
+/* It went wrong (phase.c): this status is to be answered (unless a hook named another), or, once the response has begun, cut
+ * off. */
 enum weir_phase exchange_fail(struct weir_exchange *, int status, const char *cause) __attribute__((cold));
 
 /* The client is gone, or must be told that its response is cut off: log and end. Ends the exchange and the client. */

@@ -142,6 +142,8 @@ libweircore_a_SOURCES = \
 	server/peer.c \
 	server/pem.c \
 	server/pem.h \
+	server/phase.c \
+	server/phase.h \
 	server/place.c \
 	server/place.h \
 	server/pool.c \
