@@ -261,7 +261,10 @@ command_run(const struct command *command, FILE *to, FILE *errors)
 	}
 	report_init(&report);
 	code = answer(command, to, &report);
-	fflush(to);
+	if (fflush(to) != 0 || ferror(to)) {
+		report_error(&report, NULL, 0, "the answer cannot be written");
+		code = COMMAND_BAD;
+	}
 	report_print(&report, errors);
 	report_free(&report);
 	return code;

@@ -35,6 +35,7 @@ struct steps {
 	bool missing;			/* a module could not be loaded */
 	bool sound;			/* all settings can be relied on */
 	const struct generation_source *source;
+	unsigned errors;		/* of the report, before */
 };
 
 static void *
@@ -125,8 +126,9 @@ check_leftovers(struct steps *steps)
 	section_check_unused(&steps->sections, "route", route_options);
 	section_check_unused(&steps->sections, "listen", listen_options);
 	section_check_unused(&steps->sections, "certificate", certificate_options);
-	/* Of a file without any section something else was said already. */
-	if (config->sections != NULL && config_find(config, "listen", NULL) == NULL)
+	/* Of a file without any section something else was said already, unless it is empty: a disk was full, most likely. */
+	if (config_find(config, "listen", NULL) == NULL &&
+		(config->sections != NULL || steps->build.report->errors == steps->errors))
 		report_error(steps->build.report, steps->build.generation->path, 0,
 			"there is no [listen NAME] section: "
 			"write one with `address = 127.0.0.1:8080` or the like");
@@ -295,6 +297,7 @@ generation_build_from(const struct generation_source *source, struct modules *lo
 		.loaded = loaded,
 		.previous = previous,
 		.source = source,
+		.errors = report->errors,
 	};
 	unsigned errors = report->errors;
 

@@ -53,6 +53,21 @@ def test_a_good_configuration_is_told_on_stdout(weir):
     assert sorted(os.listdir(weir.folder)) == ["conf.d", "weir.ini"]
 
 
+def test_an_empty_file_is_an_error(weir):
+    """Such as an editor leaves on a full disk: a reload would close every listener."""
+    for text in ("", "; later\n"):
+        write(weir, "weir.ini", text)
+        code, said, errors = run(weir, "-t")
+        assert (code, said) == (1, "") and "weir.ini: error: there is no [listen NAME] section" in errors
+
+
+@pytest.mark.parametrize("option", ["-t", "-T", "--chain", "-m"])
+def test_what_cannot_be_written_is_an_error(weir, option):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(weir.command(option), stdout=full, stderr=subprocess.PIPE, timeout=scene.PATIENCE, check=False)
+    assert done.returncode == 1 and b"cannot be written" in done.stderr
+
+
 def test_all_errors_in_all_files_are_told_at_once(weir):
     write(weir, "conf.d/10-first.ini", "[route second]\nmatch = b.test/*\nupstream = orign\nheader.response_sett = x\n")
     write(weir, "conf.d/20-second.ini", "[module heder]\n[upstream u]\nsever = 127.0.0.1:1\n[listen web2]\naddress = nonsense:x\n")

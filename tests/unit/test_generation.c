@@ -443,6 +443,12 @@ a_configuration_without_listener_is_an_error(void **state)
 }
 
 static void
+an_empty_configuration_is_an_error(void **state)
+{
+	assert_wrong(*state, "; nothing\n", 0, "there is no [listen NAME] section");
+}
+
+static void
 a_file_that_cannot_be_read_is_one_error(void **state)
 {
 	struct scene *scene = *state;
@@ -619,6 +625,7 @@ main(void)
 		SCENE(a_check_never_sees_settings_that_are_wrong),
 		SCENE(modules_build_in_spite_of_unknown_keys),
 		SCENE(a_configuration_without_listener_is_an_error),
+		SCENE(an_empty_configuration_is_an_error),
 		SCENE(a_file_that_cannot_be_read_is_one_error),
 		SCENE(two_listeners_with_one_address_are_an_error),
 		SCENE(an_upstream_that_is_not_there_is_an_error),
