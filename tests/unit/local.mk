@@ -47,6 +47,7 @@ UNIT_TESTS = \
 	tests/unit/test_resolver \
 	tests/unit/test_routing_table \
 	tests/unit/test_settings \
+	tests/unit/test_shown \
 	tests/unit/test_slab \
 	tests/unit/test_sockets \
 	tests/unit/test_template \
@@ -102,6 +103,7 @@ tests_unit_test_tunnel_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_variable_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_view_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS)
 tests_unit_test_wait_LDFLAGS = $(AM_LDFLAGS) $(STILL_THREADS) -Wl,--wrap=calloc -Wl,--wrap=exchange_resume -Wl,--wrap=exchange_wait_expired -Wl,--wrap=thread_current
+tests_unit_test_shown_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc
 tests_unit_test_wheel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_wire_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add
 
