@@ -316,7 +316,7 @@ def test_files_go_with_the_last_process():
 
 def test_descriptors_do_not_add_up():
     def descriptors(pid):
-        return sorted(os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{pid}/fd"))
+        return len(os.listdir(f"/proc/{pid}/fd"))
 
     with Weir(ini(), threads=2) as weir:
         first = None
@@ -327,7 +327,7 @@ def test_descriptors_do_not_add_up():
             scene.until(lambda: "predecessor" not in weir.status(), "the former one is forgotten")
             first = first or descriptors(weir.pid)
         # The first look may have met an admin connection that was about to close.
-        scene.until(lambda: len(descriptors(weir.pid)) <= len(first), "no more than after the first")
+        scene.until(lambda: descriptors(weir.pid) <= first, "no more than after the first")
 
 
 def test_the_manager_follows():
