@@ -25,7 +25,7 @@
 
 enum { FORMAT = 1, HEAD_LINES = 6, HEAD_ROOM = 256, SUM_STEP = 1024, WRITE_MOST = 1 << 16 };
 
-#define BYTES_MOST ((off_t)256 << 20)
+off_t state_bytes_most = (off_t)256 << 20;
 
 static const char name[] = "routing.ini", end_header[] = "\n[end]\nsum = ";
 
@@ -209,7 +209,7 @@ read_whole(int fd, size_t *length)
 	*length = 0;
 	if (fstat(fd, &status) != 0)
 		return NULL;
-	if (!S_ISREG(status.st_mode) || status.st_size > BYTES_MOST) {
+	if (!S_ISREG(status.st_mode) || status.st_size > state_bytes_most) {
 		errno = S_ISREG(status.st_mode) ? EFBIG : EINVAL;
 		return NULL;
 	}
@@ -378,12 +378,14 @@ state_write(struct overlay *o)
 	char *text = make_text(o, &length), *beside = malloc(room);
 	enum state_result result = STATE_KEPT;
 
-	if (text != NULL && beside != NULL) {
+	if (text == NULL || beside == NULL) {
+		errno = ENOMEM;
+	} else if ((off_t)length > state_bytes_most) {
+		errno = EFBIG;
+	} else {
 		snprintf(beside, room, "%s.new", o->file);
 		if (write_file(beside, text, length) && rename(beside, o->file) == 0)
 			result = sync_folder(o->file) ? STATE_WRITTEN : STATE_UNSURE;
-	} else {
-		errno = ENOMEM;
 	}
 	if (result != STATE_KEPT)
 		number_lines(o);

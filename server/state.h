@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 struct arena;
 struct overlay;
@@ -19,6 +20,9 @@ struct report;
 
 /* The file's name in the folder, NULL without memory. */
 const char *state_path(struct arena *, const char *folder);
+
+/* What a file holds at most: a larger one is neither read nor, so that it can be read again, written. Scenes lower it. */
+extern off_t state_bytes_most;
 
 /* Fill an empty overlay from its file; a file that is not there leaves it empty. False when it cannot be read or is
  * damaged, which the report says. `look`: that we may not read it is only a warning. */

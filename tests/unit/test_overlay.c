@@ -8,12 +8,14 @@
 #include "server/report.h"
 #include "server/state.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static struct overlay *overlay;
@@ -294,6 +296,40 @@ what_fits_is_read_from_the_state_file(void **state)
 	assert_int_equal(taken, INI_LINE_MOST - strlen("key = ") - 185 + 1);
 }
 
+/* What is acknowledged is there after the next start. */
+static void
+what_could_not_be_read_again_is_not_written(void **state)
+{
+	char folder[] = "/tmp/weir-overlay-XXXXXX", path[64];
+	const off_t most = state_bytes_most;
+	struct report report;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/routing.ini", folder);
+	overlay->file = path;
+	put("a", "kept");
+	overlay_commit(overlay);
+	assert_int_equal(state_write(overlay), STATE_WRITTEN);
+	state_bytes_most = 400;
+	put("b", "a value that is long enough to make the whole longer than four hundred bytes, with all that stands around it: "
+		"a head that says what the file is, a name, a key and the sum of all the bytes, by which it is known as whole");
+	overlay_commit(overlay);
+	assert_int_equal(state_write(overlay), STATE_KEPT);
+	assert_int_equal(errno, EFBIG);
+	overlay_free(&overlay);
+	overlay = overlay_new(path);
+	report_init(&report);
+	assert_true(state_read(overlay, false, &report));
+	assert_string_equal(routes(), "a=kept b=files ");
+	state_bytes_most = 100;
+	assert_false(state_read(overlay, false, &report));
+	report_free(&report);
+	state_bytes_most = most;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int
 main(void)
 {
@@ -305,6 +341,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_an_ini_file_could_not_hold_is_told, begin, end),
 		cmocka_unit_test(what_looks_plain_comes_back_from_an_ini_file),
 		cmocka_unit_test_setup_teardown(what_fits_is_read_from_the_state_file, begin, end),
+		cmocka_unit_test_setup_teardown(what_could_not_be_read_again_is_not_written, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
