@@ -8,6 +8,7 @@
 #include "admin.h"
 
 #include <errno.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
@@ -128,9 +129,18 @@ bind_socket(const struct sockaddr_un *address)
 	return error == 0 ? fd : -1;
 }
 
+/* By itself evhttp closes a socket first, and takes its event away later, when the number may be another's. */
+static struct bufferevent *
+make_stream(struct event_base *base, void *unused)
+{
+	(void)unused;
+	return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+}
+
 void
 admin_bound(struct evhttp *http)
 {
+	evhttp_set_bevcb(http, make_stream, NULL);
 	evhttp_set_max_headers_size(http, HEADERS_MOST);
 	evhttp_set_max_body_size(http, BODY_MOST);
 	evhttp_set_timeout(http, TIMEOUT);
